@@ -79,8 +79,6 @@ static void grow(struct map *m)
 
 static struct map_entry *entry_new(const void *key, size_t len, uint64_t hash, void *value)
 {
-	if (len > SIZE_MAX / 2)
-		return NULL;
 	struct map_entry *e = malloc(sizeof *e + len + 1);
 	if (!e)
 		return NULL;
@@ -93,6 +91,8 @@ static struct map_entry *entry_new(const void *key, size_t len, uint64_t hash, v
 
 int map_set_n(struct map *m, const void *key, size_t len, void *value, void **old)
 {
+	if (len > SIZE_MAX / 2)
+		return -ENOMEM;
 	uint64_t hash = siphash24(seed, key, len);
 	struct map_entry *e = m->n ? *find(m, key, len, hash) : NULL;
 	if (e) {

@@ -1,4 +1,4 @@
-/* Growing text buffer with a sticky out-of-memory flag, and the few string helpers that every room needs. */
+/* Growing text buffer with a sticky out-of-memory flag, and the few string functions that every room needs. */
 #ifndef INGOT_BASE_STRBUF_H
 #define INGOT_BASE_STRBUF_H
 
