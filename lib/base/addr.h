@@ -1,5 +1,5 @@
-/* IP addresses, prefixes and ranges of both families, as small values passed by copy. IPv4 and IPv6 are distinct:
- * an IPv4-mapped IPv6 text is read as IPv4, as net.ParseIP of the reference does. */
+/* IP addresses, prefixes and ranges of both families, as small values passed by copy. IPv4 and IPv6 are
+ * distinct: an IPv4-mapped IPv6 text is read as IPv4, as net.ParseIP of the reference does. */
 #ifndef INGOT_BASE_ADDR_H
 #define INGOT_BASE_ADDR_H
 
@@ -10,7 +10,7 @@
 enum family { FAMILY_NONE = 0, FAMILY_V4 = 4, FAMILY_V6 = 6 };
 
 typedef struct {
-	uint8_t family;    /* enum family */
+	uint8_t family;	   /* enum family */
 	uint8_t bytes[16]; /* network order; v4 in the first four, the rest zero */
 } addr_t;
 
@@ -27,7 +27,8 @@ typedef struct {
 #define ADDR_TEXT   46 /* longest canonical text with its NUL */
 #define PREFIX_TEXT 50
 
-/* Strict text forms of net.ParseIP: dotted quad without leading zeros, RFC 4291 for IPv6, no zone, no blanks. */
+/* Strict text forms of net.ParseIP: dotted quad without leading zeros, RFC 4291 for IPv6, no zone, no blanks.
+ */
 bool addr_parse(const char *text, addr_t *ret);
 bool addr_parse_n(const char *text, size_t n, addr_t *ret);
 /* RFC 5952 text into buf; returns buf. */
@@ -35,15 +36,15 @@ const char *addr_text(addr_t a, char buf[static ADDR_TEXT]);
 addr_t addr_v4(uint32_t host_order);
 uint32_t addr_v4_value(addr_t a); /* host order; must be v4 */
 addr_t addr_from_bytes(enum family f, const void *network_order);
-unsigned addr_bits(addr_t a);     /* 32 or 128 */
-size_t addr_size(addr_t a);       /* 4 or 16 */
+unsigned addr_bits(addr_t a); /* 32 or 128 */
+size_t addr_size(addr_t a);   /* 4 or 16 */
 
 int addr_cmp(addr_t a, addr_t b); /* v4 before v6, then numeric */
 bool addr_eq(addr_t a, addr_t b);
-bool addr_next(addr_t *a);        /* false (unchanged) at the family's last address */
+bool addr_next(addr_t *a); /* false (unchanged) at the family's last address */
 bool addr_prev(addr_t *a);
 addr_t addr_mask(addr_t a, unsigned len); /* host bits cleared */
-bool addr_is_link_local(addr_t a);        /* 169.254/16, fe80::/10 */
+bool addr_is_link_local(addr_t a);	  /* 169.254/16, fe80::/10 */
 bool addr_is_multicast(addr_t a);
 bool addr_is_unspecified(addr_t a);
 bool addr_is_loopback(addr_t a);

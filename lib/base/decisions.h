@@ -1,4 +1,5 @@
-/* The decision ring: what a daemon decided, about whom, why and when, in fixed memory. `ingotctl explain` reads it. */
+/* The decision ring: what a daemon decided, about whom, why and when, in fixed memory. `ingotctl explain`
+ * reads it. */
 #ifndef INGOT_BASE_DECISIONS_H
 #define INGOT_BASE_DECISIONS_H
 
@@ -15,13 +16,17 @@ struct decision {
 };
 struct decisions {
 	struct decision *v; /* DECISIONS_CAP, allocated at the first note */
-	uint64_t n;         /* ever noted */
+	uint64_t n;	    /* ever noted */
 };
 
 void decisions_fini(struct decisions *d);
-/* Note one; over-long text is cut. A decision equal to the newest one about the same subject is not noted again. */
-void decisions_note(struct decisions *d, int64_t at_ms, const char *subject, const char *fact, const char *reason);
-/* Up to max decisions about subject (NULL or "" = all), newest first; returns how many. Pointers live until the next note. */
-size_t decisions_find(const struct decisions *d, const char *subject, const struct decision **ret, size_t max);
+/* Note one; over-long text is cut. A decision equal to the newest one about the same subject is not noted
+ * again. */
+void decisions_note(struct decisions *d, int64_t at_ms, const char *subject, const char *fact,
+		    const char *reason);
+/* Up to max decisions about subject (NULL or "" = all), newest first; returns how many. Pointers live until
+ * the next note. */
+size_t decisions_find(const struct decisions *d, const char *subject, const struct decision **ret,
+		      size_t max);
 
 #endif

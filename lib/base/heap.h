@@ -22,7 +22,7 @@ void heap_fini(struct heap *h); /* frees the array, not the nodes */
 /* Insert, or move when it is already in. -ENOMEM when the array cannot grow. */
 int heap_set(struct heap *h, struct heap_node *n, mono_t at);
 void heap_remove(struct heap *h, struct heap_node *n); /* no-op when not in */
-mono_t heap_next(const struct heap *h);                /* MONO_NEVER when empty */
+mono_t heap_next(const struct heap *h);		       /* MONO_NEVER when empty */
 /* Take out one node whose deadline is reached, earliest first; NULL when none is. */
 struct heap_node *heap_pop_due(struct heap *h, mono_t now);
 

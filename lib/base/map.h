@@ -1,5 +1,6 @@
-/* Hash map from byte strings to pointers, keyed by SipHash-2-4 so that a remote cannot choose collisions. Keys are
- * copied. Iteration order is insertion order, so output is deterministic whatever the hash key is. */
+/* Hash map from byte strings to pointers, keyed by SipHash-2-4 so that a remote cannot choose collisions.
+ * Keys are copied. Iteration order is insertion order, so output is deterministic whatever the hash key is.
+ */
 #ifndef INGOT_BASE_MAP_H
 #define INGOT_BASE_MAP_H
 
@@ -31,7 +32,8 @@ void map_fini(struct map *m, void (*free_value)(void *value));
 void *map_get(const struct map *m, const char *key); /* NULL when absent */
 void *map_get_n(const struct map *m, const void *key, size_t len);
 struct map_entry *map_find_n(const struct map *m, const void *key, size_t len);
-/* Insert or replace; *old (may be NULL) receives the former value or NULL. -ENOMEM leaves the map as it was. */
+/* Insert or replace; *old (may be NULL) receives the former value or NULL. -ENOMEM leaves the map as it was.
+ */
 int map_set(struct map *m, const char *key, void *value, void **old);
 int map_set_n(struct map *m, const void *key, size_t len, void *value, void **old);
 /* Remove and return the value; NULL when absent. */
@@ -43,8 +45,8 @@ static inline size_t map_len(const struct map *m)
 }
 
 /* for each entry e; removing e itself inside the body is allowed. */
-#define map_each(m, e)                                                                                         \
-	for (struct map_entry *e = (m)->head, *e##_next = e ? e->next : NULL; e;                               \
+#define map_each(m, e)                                                                                       \
+	for (struct map_entry *e = (m)->head, *e##_next = e ? e->next : NULL; e;                             \
 	     e = e##_next, e##_next = e ? e->next : NULL)
 
 #endif

@@ -1,4 +1,5 @@
-/* Time as a parameter and a type. Monotonic (CLOCK_BOOTTIME) microseconds; only shells read a clock (lib/run/loop.h). */
+/* Time as a parameter and a type. Monotonic (CLOCK_BOOTTIME) microseconds; only shells read a clock
+ * (lib/run/loop.h). */
 #ifndef INGOT_BASE_MONO_H
 #define INGOT_BASE_MONO_H
 
@@ -10,8 +11,8 @@ typedef struct {
 } mono_t;
 
 #define MONO_NEVER ((mono_t){ INT64_MAX })
-#define MS(n)      ((int64_t)(n) * 1000)
-#define SEC(n)     ((int64_t)(n) * 1000000)
+#define MS(n)	   ((int64_t)(n)*1000)
+#define SEC(n)	   ((int64_t)(n)*1000000)
 
 static inline mono_t mono_add(mono_t t, int64_t us)
 {

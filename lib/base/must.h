@@ -1,5 +1,5 @@
-/* must(): an invariant of our own. Broken means a bug in this program, never a bad packet or object; it aborts in
- * every build type, and the supervisor starts the daemon again. */
+/* must(): an invariant of our own. Broken means a bug in this program, never a bad packet or object; it
+ * aborts in every build type, and the supervisor starts the daemon again. */
 #ifndef INGOT_BASE_MUST_H
 #define INGOT_BASE_MUST_H
 
