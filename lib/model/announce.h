@@ -29,8 +29,9 @@ int l2_decide(const struct service_addresses *a, const Ingot__Service *s, const 
 	      struct l2_verdict *ret);
 void l2_verdict_fini(struct l2_verdict *v);
 
-/* The election's order alone: sorts names in place. scores may be NULL (all 0) or has n entries. */
-void election_sort(const char **names, const int64_t *scores, size_t n, addr_t ip);
+/* The election's order alone: sorts names in place. scores may be NULL (all 0) or has n entries. -ENOMEM leaves the
+ * names as they were. */
+int election_sort(const char **names, const int64_t *scores, size_t n, addr_t ip);
 
 /* One BGP advertisement of one address of a Service. */
 struct bgp_route {

@@ -96,6 +96,12 @@ struct bfd_profile {
 	bool echo_mode, passive_mode;
 };
 
+/* One accepted range and its pool; the ranges of all pools are disjoint. */
+struct pool_span {
+	range_t range;
+	const struct pool *pool;
+};
+
 struct config {
 	size_t n_pools, n_peers, n_bfd_profiles, n_l2_ads, n_bgp_ads;
 	struct pool *pools; /* each array sorted by name */
@@ -103,6 +109,8 @@ struct config {
 	struct bfd_profile *bfd_profiles;
 	struct l2_ad *l2_ads;
 	struct bgp_ad *bgp_ads;
+	size_t n_spans;
+	struct pool_span *spans; /* sorted by address */
 	uint64_t digest; /* equal configurations have equal digests */
 };
 
@@ -117,6 +125,7 @@ int config_compile(const struct config_input *in, struct diags *diags, struct co
 void config_free(struct config *c);
 
 const struct pool *config_pool(const struct config *c, const char *name);
+const struct bfd_profile *config_bfd_profile(const struct config *c, const char *name);
 /* The pool that contains a; NULL when none does. Buggy addresses of an avoidBuggyIPs pool are not contained. */
 const struct pool *config_pool_of(const struct config *c, addr_t a);
 bool pool_contains(const struct pool *p, addr_t a);

@@ -4,8 +4,8 @@
 
 #include "lib/model/config.h"
 
-/* Copy, sort and unify n names. *duplicate (may be NULL) receives one of the names that came twice, borrowed from v,
- * or NULL. -ENOMEM leaves *ret alone. The caller frees with name_set_fini. */
+/* Copy, sort and unify n names. *duplicate (may be NULL) receives one of the names that came twice, borrowed
+ * from v, or NULL. -ENOMEM leaves *ret alone. The caller frees with name_set_fini. */
 int name_set_build(const char *const *v, size_t n, struct name_set *ret, const char **duplicate);
 /* The same for the repeated string of a message. */
 int name_set_of(char *const *v, size_t n, struct name_set *ret, const char **duplicate);

@@ -9,7 +9,7 @@
 #include "proto/objects.pb-c.h"
 
 struct selector_term {
-	const char *key;
+	char *key;
 	enum { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS } op;
 	size_t n_values;
 	char **values; /* sorted */
