@@ -1,0 +1,107 @@
+/* What the files of the bus share: bus.c (sockets, metrics, timer), bus_publish.c, bus_subscribe.c,
+ * bus_request.c. */
+#ifndef INGOT_RUN_BUS_INTERNAL_H
+#define INGOT_RUN_BUS_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <nng/nng.h>
+
+#include "lib/base/map.h"
+#include "lib/run/bus.h"
+#include "lib/run/bus_wire.h"
+#include "proto/bus.pb-c.h"
+
+enum {
+	BUS_TURN = 64,		  /* frames taken from one socket per turn of the loop */
+	BUS_MAX_EXCHANGES = 1024, /* requests that wait for our answer */
+	BUS_MAX_PENDING = 4096,	  /* requests of ours that wait for an answer */
+};
+
+/* The connections to one other daemon. */
+struct bus_link {
+	struct bus *bus;
+	enum daemon_id daemon;
+	nng_socket sub, req;
+	bool sub_open, req_open;
+	struct loop_fd *sub_watch, *req_watch;
+	/* Connections made so far, and whether one stands: written by nng's threads, read by ours. */
+	atomic_uint sub_connects, req_connects;
+	atomic_int req_pipes;
+	unsigned sub_seen, req_seen;
+	struct bus_pending *pending, **pending_tail;
+};
+
+struct bus_access {
+	uid_t uid_base, self;
+	uint32_t pub_readers; /* READS() mask */
+	uint32_t rep_callers;
+};
+
+struct bus_handler_slot {
+	bus_handler fn;
+	void *ctx;
+};
+
+struct bus {
+	struct loop *loop;
+	char *run_dir;
+	enum daemon_id self;
+	unsigned daemons;
+	uint64_t epoch;
+	struct bus_access access; /* constant after bus_new: nng's threads read it */
+	nng_socket pub, rep;
+	bool pub_open, rep_open;
+	struct loop_fd *rep_watch;
+	int wake_fd; /* eventfd: a connection was made */
+	struct loop_fd *wake_watch;
+	struct loop_timer *timer;
+	mono_t timer_at;
+	struct bus_link *link[DAEMON_N];
+	struct publisher *publisher[TOPIC_N];
+	struct subscriber *subscriber[TOPIC_N];
+	struct bus_handler_slot handler[REQUEST_N];
+	struct exchange *exchanges;
+	size_t n_exchanges, n_pending;
+	uint64_t last_id;
+	uint8_t hash_key[16];
+	struct metric *dropped, *gaps, *resyncs;
+	int64_t nowhere; /* counts when there is no registry */
+};
+
+/* Counts a message that was dropped. */
+void bus_drop(struct bus *b, enum bus_reason reason);
+void bus_count(struct bus *b, struct metric *m, enum topic t);
+/* Makes sure the timer fires no later than at. */
+void bus_wake_at(struct bus *b, mono_t at);
+/* The link to d, dialled as far as asked; NULL with errno (EHOSTUNREACH: does not run in this role). */
+struct bus_link *bus_link_to(struct bus *b, enum daemon_id d, bool sub, bool req);
+/* Daemons that may run as uid, as READS() mask. */
+uint32_t bus_daemons_of(const struct bus_access *a, uint64_t uid);
+/* A message with room for size bytes; NULL when out of memory. */
+nng_msg *bus_message(size_t size);
+
+mono_t publisher_tick(struct publisher *p, mono_t now); /* returns when it wants the next */
+void publisher_free(struct publisher *p);
+int publishers_open(struct bus *b);
+void publisher_since(struct bus *b, const Ingot__SinceRequest *ask, struct exchange *x);
+
+/* The subscriber gets the value's ownership with upsert_owned instead of a loan. */
+typedef void (*bus_upsert_owned)(void *ctx, const char *key, ProtobufCMessage *value);
+struct subscriber *bus_subscribe_owned(struct bus *b, enum topic t, const struct topic_reader *reader,
+				       bus_upsert_owned upsert, void *ctx);
+mono_t subscriber_tick(struct subscriber *s, mono_t now);
+void subscriber_connected(struct subscriber *s);
+void subscriber_free(struct subscriber *s);
+void link_read_frames(void *link, unsigned events);
+
+int requests_open(struct bus *b);
+mono_t link_tick(struct bus_link *l, mono_t now);
+void link_resend(struct bus_link *l);
+void link_free_pending(struct bus_link *l);
+void link_read_replies(void *link, unsigned events);
+void exchanges_free(struct bus *b);
+void exchanges_read(void *bus, unsigned events);
+uint32_t exchange_callers(const struct exchange *x); /* daemons that the caller may be */
+
+#endif

@@ -1,0 +1,340 @@
+/* Publishing: the table of one topic in the order of its last changes, frames to whoever listens, and answers
+ * to `since`. Runs in every daemon that publishes. Never waits for a reader: a frame that a reader has no
+ * room for is lost, and the reader asks for what it missed. docs/bus.md describes the rules. */
+#include "lib/run/bus_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/must.h"
+
+enum {
+	IDLE_US = 2000000,  /* repeat of the latest sequence while nothing happens */
+	SETTLE_US = 200000, /* first repeat after a change: its frame may have been the one that was lost */
+	INLINE_MAX =
+	    16 << 10, /* larger values are fetched with `since`: queues for stopped readers stay small */
+	TOMBSTONES_MIN = 4096, /* kept before any is forgotten */
+};
+
+/* One key: its value, or the fact that it was deleted. */
+struct entry {
+	struct entry *next, *prev; /* by last change, oldest first */
+	struct map_entry *slot;	   /* has the key */
+	uint64_t sequence;
+	uint8_t *data; /* packed value; NULL when empty or deleted */
+	size_t len;
+	bool is_deleted;
+};
+
+struct publisher {
+	struct bus *bus;
+	enum topic topic;
+	struct map entries;
+	struct entry *oldest, *newest;
+	size_t n_live, n_deleted;
+	uint64_t sequence;
+	uint64_t floor; /* deletions up to here are forgotten */
+	bool synced;
+	uint8_t *scratch;
+	size_t scratch_size;
+	mono_t repeat_at;
+	int64_t repeat_after;
+};
+
+static void list_append(struct publisher *p, struct entry *e)
+{
+	e->next = NULL;
+	e->prev = p->newest;
+	*(p->newest ? &p->newest->next : &p->oldest) = e;
+	p->newest = e;
+}
+
+static void list_remove(struct publisher *p, struct entry *e)
+{
+	*(e->prev ? &e->prev->next : &p->oldest) = e->next;
+	*(e->next ? &e->next->prev : &p->newest) = e->prev;
+}
+
+static void publisher_send(struct publisher *p, Ingot__Op op, struct entry *e)
+{
+	struct bus *b = p->bus;
+	Ingot__Envelope envelope = INGOT__ENVELOPE__INIT;
+	envelope.version = BUS_VERSION;
+	envelope.epoch = b->epoch;
+	envelope.sequence = p->sequence;
+	envelope.op = op;
+	envelope.synced = p->synced;
+	if (e && e->len > INLINE_MAX) {
+		envelope.op = INGOT__OP__OP_IDLE; /* a gap: readers ask */
+	} else if (e) {
+		envelope.key = e->slot->key;
+		envelope.payload = (ProtobufCBinaryData){ e->len, e->data };
+	}
+	nng_msg *m = bus_message(1 + ingot__envelope__get_packed_size(&envelope));
+	if (!m)
+		return; /* as good as lost on the way */
+	uint8_t *body = nng_msg_body(m);
+	body[0] = bus_wire_topic_id(p->topic);
+	ingot__envelope__pack(&envelope, body + 1);
+	if (nng_sendmsg(b->pub, m, NNG_FLAG_NONBLOCK) != 0)
+		nng_msg_free(m);
+}
+
+static void publisher_changed(struct publisher *p, Ingot__Op op, struct entry *e)
+{
+	publisher_send(p, op, e);
+	p->repeat_after = SETTLE_US;
+	p->repeat_at = mono_add(loop_now(p->bus->loop), SETTLE_US);
+	bus_wake_at(p->bus, p->repeat_at);
+}
+
+mono_t publisher_tick(struct publisher *p, mono_t now)
+{
+	if (!mono_reached(now, p->repeat_at))
+		return p->repeat_at;
+	publisher_send(p, INGOT__OP__OP_IDLE, NULL);
+	p->repeat_after = IDLE_US;
+	p->repeat_at = mono_add(now, p->repeat_after);
+	return p->repeat_at;
+}
+
+struct publisher *bus_publish(struct bus *b, enum topic t)
+{
+	if (topic_publisher(t) != b->self || b->publisher[t]) {
+		errno = EINVAL;
+		return NULL;
+	}
+	struct publisher *p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->bus = b;
+	p->topic = t;
+	map_init(&p->entries);
+	b->publisher[t] = p;
+	p->repeat_at = mono_add(loop_now(b->loop), SETTLE_US);
+	bus_wake_at(b, p->repeat_at);
+	return p;
+}
+
+static void entry_free(void *entry)
+{
+	struct entry *e = entry;
+	free(e->data);
+	free(e);
+}
+
+void publisher_free(struct publisher *p)
+{
+	if (!p)
+		return;
+	map_fini(&p->entries, entry_free);
+	free(p->scratch);
+	free(p);
+}
+
+/* Packs value into the scratch buffer. */
+static int publisher_pack(struct publisher *p, const ProtobufCMessage *value, size_t *len)
+{
+	size_t n = protobuf_c_message_get_packed_size(value);
+	if (n > BUS_MAX_VALUE)
+		return -EMSGSIZE;
+	if (n > p->scratch_size || !p->scratch) {
+		size_t size = n < 1024 ? 1024 : n + n / 2;
+		uint8_t *grown = realloc(p->scratch, size);
+		if (!grown)
+			return -ENOMEM;
+		p->scratch = grown;
+		p->scratch_size = size;
+	}
+	*len = protobuf_c_message_pack(value, p->scratch);
+	return 0;
+}
+
+static int entry_set(struct entry *e, const uint8_t *data, size_t len)
+{
+	uint8_t *copy = NULL;
+	if (len > 0) {
+		copy = malloc(len);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, data, len);
+	}
+	free(e->data);
+	e->data = copy;
+	e->len = len;
+	return 0;
+}
+
+static struct entry *entry_new(struct publisher *p, const char *key, size_t key_len)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+	if (!e || map_set_n(&p->entries, key, key_len, e, NULL) < 0) {
+		free(e);
+		return NULL;
+	}
+	e->slot = map_find_n(&p->entries, key, key_len);
+	e->is_deleted = true;
+	p->n_deleted++;
+	list_append(p, e);
+	return e;
+}
+
+int publisher_put(struct publisher *p, const char *key, const ProtobufCMessage *value)
+{
+	must(value->descriptor == bus_wire_value_type(p->topic));
+	size_t key_len = strlen(key), len;
+	if (key_len == 0 || key_len > BUS_MAX_KEY)
+		return -EINVAL;
+	int r = publisher_pack(p, value, &len);
+	if (r < 0)
+		return r;
+	struct entry *e = map_get_n(&p->entries, key, key_len);
+	if (e && !e->is_deleted && e->len == len && (len == 0 || memcmp(e->data, p->scratch, len) == 0))
+		return 0;
+	if (!e)
+		e = entry_new(p, key, key_len);
+	if (!e || entry_set(e, p->scratch, len) < 0)
+		return -ENOMEM;
+	if (e->is_deleted) {
+		e->is_deleted = false;
+		p->n_deleted--;
+		p->n_live++;
+	}
+	list_remove(p, e);
+	list_append(p, e);
+	e->sequence = ++p->sequence;
+	publisher_changed(p, INGOT__OP__OP_UPSERT, e);
+	return 0;
+}
+
+/* Forgets the older half of the deletions once there are too many. Who was away for longer reads the whole
+ * table. */
+static void publisher_prune(struct publisher *p)
+{
+	size_t cap = 2 * p->n_live > TOMBSTONES_MIN ? 2 * p->n_live : TOMBSTONES_MIN;
+	if (p->n_deleted <= cap)
+		return;
+	for (struct entry *e = p->oldest, *next; e && p->n_deleted > cap / 2; e = next) {
+		next = e->next;
+		if (!e->is_deleted)
+			continue;
+		p->floor = e->sequence;
+		p->n_deleted--;
+		list_remove(p, e);
+		map_del_n(&p->entries, e->slot->key, e->slot->key_len);
+		entry_free(e);
+	}
+}
+
+void publisher_delete(struct publisher *p, const char *key)
+{
+	struct entry *e = map_get(&p->entries, key);
+	if (!e || e->is_deleted)
+		return;
+	must(entry_set(e, NULL, 0) == 0);
+	e->is_deleted = true;
+	p->n_live--;
+	p->n_deleted++;
+	list_remove(p, e);
+	list_append(p, e);
+	e->sequence = ++p->sequence;
+	publisher_changed(p, INGOT__OP__OP_DELETE, e);
+	publisher_prune(p);
+}
+
+void publisher_synced(struct publisher *p)
+{
+	if (p->synced)
+		return;
+	p->synced = true;
+	p->sequence++;
+	publisher_changed(p, INGOT__OP__OP_SYNCED, NULL);
+}
+
+size_t publisher_count(const struct publisher *p)
+{
+	return p->n_live;
+}
+
+bool publisher_has(const struct publisher *p, const char *key)
+{
+	const struct entry *e = map_get(&p->entries, key);
+	return e && !e->is_deleted;
+}
+
+/* The oldest change that is newer than sequence. From the new end: askers have mostly missed little. */
+static struct entry *changes_after(const struct publisher *p, uint64_t sequence)
+{
+	if (sequence == 0)
+		return p->oldest;
+	struct entry *e = p->newest, *found = NULL;
+	for (; e && e->sequence > sequence; e = e->prev)
+		found = e;
+	return found;
+}
+
+enum { CHUNK_MAX_CHANGES = 4096, ENVELOPE_OVERHEAD = 48 };
+
+/* One chunk from e on: fills envelopes and pointers, returns how many; *next is where the following chunk
+ * begins. */
+static size_t fill_chunk(const struct publisher *p, struct entry *e, bool restart, Ingot__Envelope *envelopes,
+			 Ingot__Envelope **pointers, struct entry **next)
+{
+	size_t n = 0, bytes = 0;
+	for (; e && n < CHUNK_MAX_CHANGES; e = e->next) {
+		if (e->is_deleted && restart)
+			continue;
+		size_t size = e->len + e->slot->key_len + ENVELOPE_OVERHEAD;
+		if (n > 0 && bytes + size > BUS_CHUNK)
+			break;
+		bytes += size;
+		Ingot__Envelope *v = &envelopes[n];
+		ingot__envelope__init(v);
+		v->version = BUS_VERSION;
+		v->epoch = p->bus->epoch;
+		v->sequence = e->sequence;
+		v->op = e->is_deleted ? INGOT__OP__OP_DELETE : INGOT__OP__OP_UPSERT;
+		v->key = e->slot->key;
+		v->payload = (ProtobufCBinaryData){ e->len, e->data };
+		v->synced = p->synced;
+		pointers[n++] = v;
+	}
+	*next = e;
+	return n;
+}
+
+void publisher_since(struct bus *b, const Ingot__SinceRequest *ask, struct exchange *x)
+{
+	enum topic t = ask->topic <= UINT8_MAX ? bus_wire_topic((uint8_t)ask->topic) : TOPIC_N;
+	const struct publisher *p = t == TOPIC_N ? NULL : b->publisher[t];
+	if (!p) {
+		bus_reply_error(x, -ENOENT, "this daemon does not publish that topic now");
+		return;
+	}
+	if (!(bus_wire_readers(t) & exchange_callers(x))) {
+		bus_drop(b, BUS_DROP_CALLER);
+		bus_reply_error(x, -EACCES, "the caller is no reader of that topic");
+		return;
+	}
+	bool restart = ask->epoch != b->epoch || ask->sequence == 0 || ask->sequence < p->floor ||
+		       ask->sequence > p->sequence;
+	struct entry *next;
+	Ingot__SinceReply reply = INGOT__SINCE_REPLY__INIT;
+	Ingot__Envelope *envelopes = malloc(CHUNK_MAX_CHANGES * sizeof(*envelopes));
+	reply.changes = malloc(CHUNK_MAX_CHANGES * sizeof(*reply.changes));
+	if (envelopes && reply.changes) {
+		reply.n_changes = fill_chunk(p, changes_after(p, restart ? 0 : ask->sequence), restart,
+					     envelopes, reply.changes, &next);
+		reply.epoch = b->epoch;
+		reply.restart = restart;
+		reply.more = next != NULL;
+		reply.covered = next ? next->prev->sequence : p->sequence;
+		reply.synced = p->synced;
+		bus_reply(x, &reply.base);
+	} else {
+		bus_reply_error(x, -ENOMEM, "out of memory");
+	}
+	free(envelopes);
+	free(reply.changes);
+}
