@@ -39,6 +39,7 @@ enum daemon_id {
 	X(BGP_PEERS_WANTED, 'P', "bgppeers", WATCHER, ingot__bgppeer, CONFIG_READERS)                          \
 	X(BFD_PROFILES, 'f', "bfdprofiles", WATCHER, ingot__bfdprofile, CONFIG_READERS)                        \
 	X(COMMUNITIES, 'C', "communities", WATCHER, ingot__community, CONFIG_READERS)                          \
+	X(WATCHER_CONFIG, '0', "watcher_config", WATCHER, ingot__config_status, READS(STATUSD))                   \
 	X(LEADER, 'l', "leader", WATCHER, ingot__leader, READS(ALLOCATOR) | READS(STATUSD))                    \
 	X(ASSIGNMENTS, 'A', "assignments", ALLOCATOR, ingot__assignment, READS(WATCHER) | READS(STATUSD))      \
 	X(POOL_STATUS, 'u', "pool_status", ALLOCATOR, ingot__pool_status, READS(WATCHER) | READS(STATUSD))     \
@@ -69,7 +70,7 @@ enum topic {
 	X(SINCE, "since", ROOM, ALL_ROOMS, ingot__since_request, ingot__since_reply, 2000, "reads")            \
 	X(SECRET, "secret", WATCHER, READS(BGPD) | READS(GOSSIPD), ingot__secret_request, ingot__secret_reply, \
 	  2000, "reads")                                                                                       \
-	X(EXPLAIN, "explain", ROOM, READS(STATUSD), ingot__explain_request, ingot__explain_reply, 1000, "reads") \
+	X(EXPLAIN, "explain", ROOM, READS(STATUSD) | READS(L2D), ingot__explain_request, ingot__explain_reply, 1000, "reads") \
 	X(LOG_LEVEL, "log-level", ROOM, READS(STATUSD), ingot__log_level_request, ingot__log_level_reply, 1000, \
 	  "the level itself")                                                                                  \
 	X(METRICS, "metrics", ROOM, READS(STATUSD), ingot__state_request, ingot__state_reply, 1000, "reads")   \
