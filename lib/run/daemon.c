@@ -146,14 +146,15 @@ static int daemon_configure(struct daemon *d, int argc)
 	log_open(daemon_name(d->id), d->options.log_format, d->options.log_level);
 	d->daemons = options_daemons(d->options.role);
 	const char *text = d->options.uid_base;
-	if (!str_to_u64(text, strlen(text), UINT32_MAX / 2, &base)) {
+	bool shared_uid = strcmp(text, "-1") == 0; /* the supervisor is not root: all run as its user */
+	if (!shared_uid && !str_to_u64(text, strlen(text), UINT32_MAX / 2, &base)) {
 		log_line(LOG_ERROR, "daemon", "configuration", "INGOT_UID_BASE is not a user id: %s", text);
 		return EXIT_CONFIG;
 	}
 	p->pair = alone ? -1 : FD_SUPERVISOR;
 	p->sandbox.options = &d->options;
 	p->sandbox.enabled = options_bool(d->options.sandbox);
-	p->own_uid = geteuid() == 0 && p->sandbox.enabled;
+	p->own_uid = !shared_uid && geteuid() == 0 && p->sandbox.enabled;
 	p->uid_base = p->own_uid ? (uid_t)base : (uid_t)-1;
 	p->sandbox.uid = p->own_uid ? (uid_t)base + bus_wire_uid_offset(d->id) : (uid_t)-1;
 	return 0;
