@@ -58,24 +58,26 @@ uint32_t bus_daemons_of(const struct bus_access *a, uint64_t uid)
 
 /* On nng's thread, before the first message of a connection: refuse every user who is not meant to be there.
  */
-static void refuse_strangers(nng_pipe pipe, const struct bus_access *a, uint32_t allowed)
+static void refuse_strangers(nng_pipe pipe, struct bus_access *a, uint32_t allowed)
 {
 	uint64_t uid = 0;
 	int r = nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid);
-	if (r != 0 || !(bus_daemons_of(a, uid) & allowed))
-		nng_pipe_close(pipe);
+	if (r == 0 && (bus_daemons_of(a, uid) & allowed))
+		return;
+	atomic_fetch_add(&a->refused, 1);
+	nng_pipe_close(pipe);
 }
 
 static void on_pub_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 {
-	const struct bus_access *a = ctx;
+	struct bus_access *a = ctx;
 	(void)event;
 	refuse_strangers(pipe, a, a->pub_readers);
 }
 
 static void on_rep_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 {
-	const struct bus_access *a = ctx;
+	struct bus_access *a = ctx;
 	(void)event;
 	refuse_strangers(pipe, a, a->rep_callers);
 }
@@ -108,12 +110,17 @@ static void on_req_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 	bus_poke(l->bus);
 }
 
-void bus_drop(struct bus *b, enum bus_reason reason)
+static void bus_drop_n(struct bus *b, enum bus_reason reason, unsigned n)
 {
 	const char *labels[] = { bus_reason_text(reason), NULL };
-	int64_t *n = b->dropped ? metric_series(b->dropped, labels) : NULL;
-	if (n)
-		(*n)++;
+	int64_t *count = b->dropped && n > 0 ? metric_series(b->dropped, labels) : NULL;
+	if (count)
+		*count += n;
+}
+
+void bus_drop(struct bus *b, enum bus_reason reason)
+{
+	bus_drop_n(b, reason, 1);
 }
 
 void bus_count(struct bus *b, struct metric *m, enum topic t)
@@ -143,6 +150,7 @@ static void on_timer(void *ctx)
 	struct bus *b = ctx;
 	mono_t now = loop_now(b->loop), next = MONO_NEVER;
 	b->timer_at = MONO_NEVER;
+	bus_drop_n(b, BUS_DROP_PEER, atomic_exchange(&b->access.refused, 0));
 	for (unsigned t = 0; t < TOPIC_N; t++) {
 		if (b->publisher[t])
 			next = mono_min(next, publisher_tick(b->publisher[t], now));
@@ -360,6 +368,9 @@ static void bus_add_metrics(struct bus *b, struct metrics *m)
 	static const char *const by_reason[] = { "reason", NULL }, *const by_topic[] = { "topic", NULL };
 	b->dropped = metrics_add(m, "ingot_bus_dropped_total", "Messages of other daemons that were dropped",
 				 METRIC_COUNTER, by_reason);
+	/* A counter that exists before its first event can be watched for its first event. */
+	for (unsigned r = BUS_DROP_NONE + 1; r < BUS_DROP_N; r++)
+		metric_series(b->dropped, (const char *[]){ bus_reason_text((enum bus_reason)r), NULL });
 	b->gaps = metrics_add(m, "ingot_bus_gaps_total", "Gaps found in the frames of a topic",
 			      METRIC_COUNTER, by_topic);
 	b->resyncs =
@@ -376,7 +387,8 @@ struct bus *bus_new(struct loop *l, const struct bus_config *config)
 	b->self = config->self;
 	b->daemons = config->daemons;
 	b->epoch = (uint64_t)loop_clock().us;
-	b->access = (struct bus_access){ .uid_base = config->uid_base, .self = geteuid() };
+	b->access.uid_base = config->uid_base;
+	b->access.self = geteuid();
 	b->timer_at = MONO_NEVER;
 	b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	int r = b->wake_fd < 0 ? -errno : 0;

@@ -36,6 +36,7 @@ struct bus_access {
 	uid_t uid_base, self;
 	uint32_t pub_readers; /* READS() mask */
 	uint32_t rep_callers;
+	atomic_uint refused; /* connections, counted by nng's threads */
 };
 
 struct bus_handler_slot {
@@ -49,7 +50,7 @@ struct bus {
 	enum daemon_id self;
 	unsigned daemons;
 	uint64_t epoch;
-	struct bus_access access; /* constant after bus_new: nng's threads read it */
+	struct bus_access access; /* nng's threads read it: constant once the sockets listen */
 	nng_socket pub, rep;
 	bool pub_open, rep_open;
 	struct loop_fd *rep_watch;
@@ -66,7 +67,6 @@ struct bus {
 	uint64_t last_id;
 	uint8_t hash_key[16];
 	struct metric *dropped, *gaps, *resyncs;
-	int64_t nowhere; /* counts when there is no registry */
 };
 
 /* Counts a message that was dropped. */
