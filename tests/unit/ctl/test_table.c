@@ -60,7 +60,7 @@ static void test_control_bytes_do_not_reach_the_terminal(void **state)
 	struct table *t = table_new(headers);
 	table_cell(t, CELL_PLAIN, "a\033[2Jb");
 	table_cell(t, CELL_PLAIN, "x");
-	expect(t, false, "NAME        STATE\na\\x1B[2Jb  x\n");
+	expect(t, false, "NAME       STATE\na\\x1b[2Jb  x\n");
 }
 
 int main(void)
