@@ -26,6 +26,24 @@ static void warn_unknown_pools(const struct subject *s, const struct ad_target *
 		}
 }
 
+static bool has_peer(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_peers; i++)
+		if (strcmp(c->peers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void warn_unknown_peers(const struct subject *s, const struct bgp_ad *ad)
+{
+	for (size_t i = 0; i < ad->peers.n; i++)
+		if (!has_peer(s->cc->c, ad->peers.v[i])) {
+			char q[QUOTED];
+			compile_warning(s, "spec.peers", "peer \"%s\" does not exist or was refused",
+					quoted(ad->peers.v[i], q));
+		}
+}
+
 static bool is_same_l2(const struct l2_ad *a, const struct l2_ad *b)
 {
 	return a->n_scores == 0 && b->n_scores == 0 && a->all_interfaces == b->all_interfaces &&
@@ -162,12 +180,15 @@ static void attach_bgp(struct compiler *cc, size_t pool, const struct bgp_ad **s
 
 static void warn_unknown(struct compiler *cc)
 {
-	for (size_t i = 0; i < cc->c->n_l2_ads; i++)
-		warn_unknown_pools(&(struct subject){ cc, KIND_L2_ADVERTISEMENT, cc->l2_items[i].meta },
-				   &cc->l2_items[i].target);
-	for (size_t i = 0; i < cc->c->n_bgp_ads; i++)
-		warn_unknown_pools(&(struct subject){ cc, KIND_BGP_ADVERTISEMENT, cc->bgp_items[i].meta },
-				   &cc->bgp_items[i].target);
+	for (size_t i = 0; i < cc->c->n_l2_ads; i++) {
+		struct subject s = { cc, KIND_L2_ADVERTISEMENT, cc->l2_items[i].meta };
+		warn_unknown_pools(&s, &cc->l2_items[i].target);
+	}
+	for (size_t i = 0; i < cc->c->n_bgp_ads; i++) {
+		struct subject s = { cc, KIND_BGP_ADVERTISEMENT, cc->bgp_items[i].meta };
+		warn_unknown_pools(&s, &cc->bgp_items[i].target);
+		warn_unknown_peers(&s, cc->bgp_items[i].placed);
+	}
 }
 
 void compile_attach(struct compiler *cc)

@@ -65,7 +65,7 @@ void diags_add(struct diags *d, enum diag_severity severity, const char *kind, c
 			  .kind = copy(kind),
 			  .name = copy(name),
 			  .field = copy(field),
-			  .message = text.len ? strbuf_take(&text) : copy(""),
+			  .message = text.len || text.oom ? strbuf_take(&text) : copy(""),
 			  .origin = copy(origin) };
 	strbuf_fini(&text);
 	if (g.kind && g.name && g.field && g.message && g.origin) {

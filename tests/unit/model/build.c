@@ -51,10 +51,17 @@ static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *d)
 	return m;
 }
 
+static void assign_string(char **to, const char *text)
+{
+	if (*to && *to != (const char *)protobuf_c_empty_string)
+		free(*to);
+	*to = strdup(text);
+}
+
 static const char *assign(void *to, const ProtobufCFieldDescriptor *f, char *text)
 {
 	switch (f->type) {
-	case PROTOBUF_C_TYPE_STRING: *(char **)to = strdup(text); return NULL;
+	case PROTOBUF_C_TYPE_STRING: assign_string(to, text); return NULL;
 	case PROTOBUF_C_TYPE_BOOL: *(protobuf_c_boolean *)to = strcmp(text, "yes") == 0; return NULL;
 	case PROTOBUF_C_TYPE_INT32: *(int32_t *)to = (int32_t)strtol(text, NULL, 10); return NULL;
 	case PROTOBUF_C_TYPE_UINT32: *(uint32_t *)to = (uint32_t)strtoul(text, NULL, 10); return NULL;
