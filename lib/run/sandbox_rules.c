@@ -149,6 +149,8 @@ const struct sandbox_call sandbox_calls[] = {
 	/* Opening to read; which files is for Landlock and file modes to say. */
 	CALL_IF(SYS_BASE, open, BITS(1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)),
 	CALL_IF(SYS_BASE, openat, BITS(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)),
+	/* The C library names a thread by writing to /proc/self/task; that may fail. */
+	REFUSE_IF(SYS_BASE, openat, EACCES, BITS(2, O_ACCMODE, O_RDWR)),
 	/* Waiting. */
 	CALL(SYS_BASE, poll),
 	CALL(SYS_BASE, ppoll),
@@ -267,6 +269,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL(SYS_OPEN_WRITE, rmdir),
 	CALL(SYS_OPEN_WRITE, fsync),
 	CALL(SYS_OPEN_WRITE, fdatasync),
+	CALL(SYS_OPEN_WRITE, syncfs),
 	CALL(SYS_OPEN_WRITE, flock),
 	CALL(SYS_OPEN_WRITE, fchmod),
 	CALL(SYS_OPEN_WRITE, umask),
