@@ -1,4 +1,5 @@
-/* Who announces what: L2 eligibility and election, BGP eligibility and the advertisements of a Service. Pure. */
+/* Who announces what: L2 eligibility and election, BGP eligibility and the advertisements of a Service. Pure.
+ */
 #ifndef INGOT_MODEL_ANNOUNCE_H
 #define INGOT_MODEL_ANNOUNCE_H
 
@@ -9,7 +10,7 @@
 struct l2_node {
 	const char *name;
 	const Ingot__Node *object; /* NULL when the API does not know it */
-	bool link_ok;              /* an interface that the advertisements allow is up there, as far as known */
+	bool link_ok; /* an interface that the advertisements allow is up there, as far as known */
 };
 
 struct l2_verdict {
@@ -19,18 +20,20 @@ struct l2_verdict {
 	int64_t owner_score;
 	bool all_interfaces;
 	struct name_set interfaces; /* union over the own node's advertisements; free with l2_verdict_fini */
-	char why[160];              /* "sha256 order among 3 candidates", "preferred, score 70", "no endpoint can serve" */
+	char why[160]; /* "sha256 order among 3 candidates", "preferred, score 70", "no endpoint can serve" */
 };
 
-/* Decide for one Service. `live` are the nodes that membership believes alive or suspect, sorted by name. ignore_exclude:
- * --ignore-exclude-lb. Sort: preference score descending, then SHA-256 of "node#ip" of the first ingress address. */
+/* Decide for one Service. `live` are the nodes that membership believes alive or suspect, sorted by name.
+ * ignore_exclude:
+ * --ignore-exclude-lb. Sort: preference score descending, then SHA-256 of "node#ip" of the first ingress
+ * address. */
 int l2_decide(const struct service_addresses *a, const Ingot__Service *s, const struct endpoints *e,
 	      const struct l2_node *live, size_t n_live, const char *own_node, bool ignore_exclude,
 	      struct l2_verdict *ret);
 void l2_verdict_fini(struct l2_verdict *v);
 
-/* The election's order alone: sorts names in place. scores may be NULL (all 0) or has n entries. -ENOMEM leaves the
- * names as they were. */
+/* The election's order alone: sorts names in place. scores may be NULL (all 0) or has n entries. -ENOMEM
+ * leaves the names as they were. */
 int election_sort(const char **names, const int64_t *scores, size_t n, addr_t ip);
 
 /* One BGP advertisement of one address of a Service. */
@@ -39,7 +42,7 @@ struct bgp_route {
 	uint32_t local_pref; /* 0 = unset */
 	size_t n_communities;
 	const community_t *communities; /* sorted, borrowed from the configuration */
-	const struct name_set *peers;   /* empty = all; borrowed */
+	const struct name_set *peers;	/* empty = all; borrowed */
 };
 struct bgp_verdict {
 	enum withdraw_reason reason;

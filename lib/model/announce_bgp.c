@@ -30,7 +30,7 @@ struct matching {
 static int find_matching(const struct pool *p, const Ingot__Service *s, const char *own_node,
 			 struct matching *m)
 {
-	m->v = calloc(p->n_bgp_ads + 1, sizeof *m->v);
+	m->v = calloc(p->n_bgp_ads + 1, sizeof(void *));
 	if (!m->v)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_bgp_ads; i++) {

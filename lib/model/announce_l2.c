@@ -25,7 +25,7 @@ static int find_ads(struct question *q)
 {
 	const struct pool *p = q->addresses->pool;
 	const Ingot__ObjectMeta *meta = q->service->meta;
-	q->ads = calloc(p->n_l2_ads + 1, sizeof *q->ads);
+	q->ads = calloc(p->n_l2_ads + 1, sizeof(void *));
 	if (!q->ads)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_l2_ads; i++)

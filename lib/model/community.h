@@ -11,7 +11,8 @@ typedef struct {
 } community_t;
 
 enum { COMMUNITY_TEXT = 48 };
-/* 0; -EINVAL bad value or marker ("invalid community value"); -EDOM wrong number of parts ("invalid community format"). */
+/* 0; -EINVAL bad value or marker ("invalid community value"); -EDOM wrong number of parts ("invalid community
+ * format"). */
 int community_parse(const char *text, community_t *ret);
 const char *community_text(community_t c, char buf[static COMMUNITY_TEXT]); /* "a:b", or "a:b:c" for large */
 int community_cmp(community_t a, community_t b);

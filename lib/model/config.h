@@ -1,6 +1,7 @@
-/* The configuration compiler: objects in, one immutable configuration and its diagnostics out. A broken object takes
- * down only itself (and what cannot stand without it); everything else is compiled. Deterministic: the order in which
- * objects arrived does not show. Shared by allocator, gossipd, bgpd, statusd and ingotctl. Pure. */
+/* The configuration compiler: objects in, one immutable configuration and its diagnostics out. A broken
+ * object takes down only itself (and what cannot stand without it); everything else is compiled.
+ * Deterministic: the order in which objects arrived does not show. Shared by allocator, gossipd, bgpd,
+ * statusd and ingotctl. Pure. */
 #ifndef INGOT_MODEL_CONFIG_H
 #define INGOT_MODEL_CONFIG_H
 
@@ -40,17 +41,18 @@ struct l2_ad {
 	struct name_set interfaces;
 	struct selectors services; /* empty = all Services */
 	size_t n_scores;
-	struct node_score *scores; /* sorted by node; sum of matching preferredNodeSelectors, within nodes only */
+	struct node_score
+	    *scores; /* sorted by node; sum of matching preferredNodeSelectors, within nodes only */
 };
 struct bgp_ad {
 	char *name;
 	struct node_set nodes;
 	struct selectors services;
 	uint8_t aggregation_v4, aggregation_v6; /* prefix lengths, 32 and 128 unless set */
-	uint32_t local_pref;                    /* 0 = unset */
+	uint32_t local_pref;			/* 0 = unset */
 	size_t n_communities;
 	community_t *communities; /* sorted, unique */
-	struct name_set peers;    /* empty = all */
+	struct name_set peers;	  /* empty = all */
 };
 
 struct pool {
@@ -61,8 +63,8 @@ struct pool {
 	size_t n_prefixes;
 	prefix_t *prefixes; /* the same addresses as minimal prefixes, spec order */
 	bool has_v4, has_v6;
-	bool pinned; /* serviceAllocation is set */
-	int64_t priority; /* 0 = last, 1 = best */
+	bool pinned;		    /* serviceAllocation is set */
+	int64_t priority;	    /* 0 = last, 1 = best */
 	bool namespaces_restricted; /* names or selectors were given, even when they match no namespace */
 	struct name_set namespaces;
 	struct selectors service_selectors;
@@ -78,12 +80,12 @@ struct peer {
 	uint32_t my_asn, peer_asn, local_asn; /* 0 = unset */
 	enum dynamic_asn dynamic_asn;
 	addr_t address, source, router_id; /* family NONE = unset */
-	char *interface; /* NULL = unset */
+	char *interface;		   /* NULL = unset */
 	uint16_t port;
 	bool has_hold, has_keepalive, has_connect;
 	uint32_t hold_s, keepalive_s, connect_s; /* already completed: see has_* for "use the default" */
 	struct node_set nodes;
-	bool has_password; /* inline or Secret: ask the watcher */
+	bool has_password;     /* inline or Secret: ask the watcher */
 	char *password_secret; /* NULL = inline or none */
 	char *bfd_profile;     /* NULL = none */
 	bool graceful_restart, multi_hop, dual_stack;
@@ -111,22 +113,24 @@ struct config {
 	struct bgp_ad *bgp_ads;
 	size_t n_spans;
 	struct pool_span *spans; /* sorted by address */
-	uint64_t digest; /* equal configurations have equal digests */
+	uint64_t digest;	 /* equal configurations have equal digests */
 };
 
 struct config_input {
 	const struct objects *objects;
-	const char *ns; /* only metallb.io objects, Secrets and ConfigMaps of this namespace count */
+	const char *ns;	   /* only metallb.io objects, Secrets and ConfigMaps of this namespace count */
 	bool want_secrets; /* check password Secrets (bgpd); false where Secrets are not seen */
 };
 
-/* Compile. Never fails as a whole except -ENOMEM; what is wrong goes to diags. The caller frees with config_free. */
+/* Compile. Never fails as a whole except -ENOMEM; what is wrong goes to diags. The caller frees with
+ * config_free. */
 int config_compile(const struct config_input *in, struct diags *diags, struct config **ret);
 void config_free(struct config *c);
 
 const struct pool *config_pool(const struct config *c, const char *name);
 const struct bfd_profile *config_bfd_profile(const struct config *c, const char *name);
-/* The pool that contains a; NULL when none does. Buggy addresses of an avoidBuggyIPs pool are not contained. */
+/* The pool that contains a; NULL when none does. Buggy addresses of an avoidBuggyIPs pool are not contained.
+ */
 const struct pool *config_pool_of(const struct config *c, addr_t a);
 bool pool_contains(const struct pool *p, addr_t a);
 

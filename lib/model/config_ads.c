@@ -138,7 +138,11 @@ void compile_l2_ads(struct compiler *cc)
 	struct object_list l = compile_list(cc, KIND_L2_ADVERTISEMENT);
 	c->l2_ads = compile_array(cc, l.n, sizeof *c->l2_ads);
 	cc->l2_items = compile_array(cc, l.n, sizeof *cc->l2_items);
-	for (size_t i = 0; c->l2_ads && cc->l2_items && i < l.n && !cc->oom; i++) {
+	if (!c->l2_ads || !cc->l2_items) {
+		object_list_fini(&l);
+		return;
+	}
+	for (size_t i = 0; i < l.n && !cc->oom; i++) {
 		struct subject s = { cc, KIND_L2_ADVERTISEMENT, l.v[i].meta };
 		struct l2_item *item = &cc->l2_items[c->n_l2_ads];
 		if (compile_l2_ad(&s, (const Ingot__L2Advertisement *)l.v[i].m, item)) {
@@ -149,7 +153,6 @@ void compile_l2_ads(struct compiler *cc)
 			*item = (struct l2_item){ 0 };
 		}
 	}
-	if (c->n_l2_ads > 0)
-		publish(cc);
+	publish(cc);
 	object_list_fini(&l);
 }

@@ -77,11 +77,11 @@ static void attach_l2(struct compiler *cc, size_t pool, const struct l2_ad **scr
 		if (twin == n)
 			scratch[n++] = item->placed;
 	}
-	if (n == 0 || !(p->l2_ads = compile_array(cc, n, sizeof *p->l2_ads)))
+	if (n == 0 || !(p->l2_ads = compile_array(cc, n, sizeof(void *))))
 		return;
-	memcpy(p->l2_ads, scratch, n * sizeof *scratch);
+	memcpy(p->l2_ads, scratch, n * sizeof(void *));
 	p->n_l2_ads = n;
-	qsort(p->l2_ads, n, sizeof *p->l2_ads, cmp_l2);
+	qsort(p->l2_ads, n, sizeof(void *), cmp_l2);
 }
 
 /* For each family the longest of the entries' widest prefixes: no announced prefix may be wider than an
@@ -171,11 +171,11 @@ static void attach_bgp(struct compiler *cc, size_t pool, const struct bgp_ad **s
 		    echo_fits(&s, item->placed, p) && local_pref_fits(&s, item->placed, p, scratch, n))
 			scratch[n++] = item->placed;
 	}
-	if (n == 0 || !(p->bgp_ads = compile_array(cc, n, sizeof *p->bgp_ads)))
+	if (n == 0 || !(p->bgp_ads = compile_array(cc, n, sizeof(void *))))
 		return;
-	memcpy(p->bgp_ads, scratch, n * sizeof *scratch);
+	memcpy(p->bgp_ads, scratch, n * sizeof(void *));
 	p->n_bgp_ads = n;
-	qsort(p->bgp_ads, n, sizeof *p->bgp_ads, cmp_bgp);
+	qsort(p->bgp_ads, n, sizeof(void *), cmp_bgp);
 }
 
 static void warn_unknown(struct compiler *cc)
@@ -193,8 +193,8 @@ static void warn_unknown(struct compiler *cc)
 
 void compile_attach(struct compiler *cc)
 {
-	const struct l2_ad **l2 = compile_array(cc, cc->c->n_l2_ads, sizeof *l2);
-	const struct bgp_ad **bgp = compile_array(cc, cc->c->n_bgp_ads, sizeof *bgp);
+	const struct l2_ad **l2 = compile_array(cc, cc->c->n_l2_ads, sizeof(void *));
+	const struct bgp_ad **bgp = compile_array(cc, cc->c->n_bgp_ads, sizeof(void *));
 	for (size_t i = 0; l2 && bgp && i < cc->c->n_pools && !cc->oom; i++) {
 		attach_l2(cc, i, l2);
 		attach_bgp(cc, i, bgp);

@@ -60,14 +60,17 @@ void compile_bfd_profiles(struct compiler *cc)
 	struct config *c = cc->c;
 	struct object_list l = compile_list(cc, KIND_BFD_PROFILE);
 	c->bfd_profiles = compile_array(cc, l.n, sizeof *c->bfd_profiles);
-	for (size_t i = 0; c->bfd_profiles && i < l.n && !cc->oom; i++) {
+	if (!c->bfd_profiles) {
+		object_list_fini(&l);
+		return;
+	}
+	for (size_t i = 0; i < l.n && !cc->oom; i++) {
 		struct subject s = { cc, KIND_BFD_PROFILE, l.v[i].meta };
 		if (compile_profile(&s, (const Ingot__BFDProfile *)l.v[i].m,
 				    &c->bfd_profiles[c->n_bfd_profiles]))
 			c->n_bfd_profiles++;
 	}
-	if (c->n_bfd_profiles > 0)
-		qsort(c->bfd_profiles, c->n_bfd_profiles, sizeof *c->bfd_profiles, cmp_profiles);
+	qsort(c->bfd_profiles, c->n_bfd_profiles, sizeof *c->bfd_profiles, cmp_profiles);
 	object_list_fini(&l);
 }
 

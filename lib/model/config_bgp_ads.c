@@ -145,7 +145,11 @@ void compile_bgp_ads(struct compiler *cc)
 	struct object_list l = compile_list(cc, KIND_BGP_ADVERTISEMENT);
 	c->bgp_ads = compile_array(cc, l.n, sizeof *c->bgp_ads);
 	cc->bgp_items = compile_array(cc, l.n, sizeof *cc->bgp_items);
-	for (size_t i = 0; c->bgp_ads && cc->bgp_items && i < l.n && !cc->oom; i++) {
+	if (!c->bgp_ads || !cc->bgp_items) {
+		object_list_fini(&l);
+		return;
+	}
+	for (size_t i = 0; i < l.n && !cc->oom; i++) {
 		struct subject s = { cc, KIND_BGP_ADVERTISEMENT, l.v[i].meta };
 		struct bgp_item *item = &cc->bgp_items[c->n_bgp_ads];
 		if (compile_bgp_ad(&s, (const Ingot__BGPAdvertisement *)l.v[i].m, item)) {
@@ -156,7 +160,6 @@ void compile_bgp_ads(struct compiler *cc)
 			*item = (struct bgp_item){ 0 };
 		}
 	}
-	if (c->n_bgp_ads > 0)
-		publish(cc);
+	publish(cc);
 	object_list_fini(&l);
 }

@@ -277,7 +277,11 @@ void compile_peers(struct compiler *cc)
 	struct object_list l = compile_list(cc, KIND_BGP_PEER);
 	bool nodes_known = map_len(&cc->objects->by_kind[KIND_NODE]) > 0;
 	c->peers = compile_array(cc, l.n, sizeof *c->peers);
-	for (size_t i = 0; c->peers && i < l.n && !cc->oom; i++) {
+	if (!c->peers) {
+		object_list_fini(&l);
+		return;
+	}
+	for (size_t i = 0; i < l.n && !cc->oom; i++) {
 		struct subject s = { cc, KIND_BGP_PEER, l.v[i].meta };
 		struct peer *p = &c->peers[c->n_peers];
 		if (compile_peer(&s, (const Ingot__BGPPeer *)l.v[i].m, p) && peer_fits(&s, p, nodes_known)) {
@@ -287,7 +291,6 @@ void compile_peers(struct compiler *cc)
 			*p = (struct peer){ 0 };
 		}
 	}
-	if (c->n_peers > 0)
-		qsort(c->peers, c->n_peers, sizeof *c->peers, cmp_peers);
+	qsort(c->peers, c->n_peers, sizeof *c->peers, cmp_peers);
 	object_list_fini(&l);
 }

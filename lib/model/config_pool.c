@@ -188,9 +188,9 @@ static bool is_disjoint(const struct subject *s, const struct spans *have, const
 
 static bool spans_reserve(struct compiler *cc, struct spans *have, size_t n)
 {
-	if (have->n + n <= have->cap)
+	if (have->v && have->n + n <= have->cap)
 		return true;
-	size_t cap = 2 * (have->n + n);
+	size_t cap = 2 * (have->n + n) + 1;
 	struct pool_span *v = realloc(have->v, cap * sizeof *v);
 	if (!v) {
 		cc->oom = true;
@@ -296,7 +296,7 @@ static int cmp_pools(const void *a, const void *b)
 static void settle(struct compiler *cc, char *const *names, const struct object_list *l, struct spans *have)
 {
 	struct config *c = cc->c;
-	cc->pool_meta = compile_array(cc, c->n_pools, sizeof *cc->pool_meta);
+	cc->pool_meta = compile_array(cc, c->n_pools, sizeof(void *));
 	if (!cc->pool_meta)
 		return;
 	for (size_t i = 0; i < have->n; i++)

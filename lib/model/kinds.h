@@ -1,4 +1,5 @@
-/* The kinds of object that Ingot reads: one table for the watcher's decoders, the object store and the topics. */
+/* The kinds of object that Ingot reads: one table for the watcher's decoders, the object store and the
+ * topics. */
 #ifndef INGOT_MODEL_KINDS_H
 #define INGOT_MODEL_KINDS_H
 
@@ -7,18 +8,20 @@
 #include <protobuf-c/protobuf-c.h>
 
 /*  constant         C type                  message descriptor prefix    Kubernetes kind      scope */
-#define MODEL_KINDS(X)                                                                                         \
-	X(KIND_SERVICE, Ingot__Service, ingot__service, "Service", NAMESPACED)                                 \
-	X(KIND_ENDPOINTS, Ingot__EndpointSlice, ingot__endpoint_slice, "EndpointSlice", NAMESPACED)            \
-	X(KIND_NODE, Ingot__Node, ingot__node, "Node", CLUSTER)                                                \
-	X(KIND_NAMESPACE, Ingot__Namespace, ingot__namespace, "Namespace", CLUSTER)                            \
-	X(KIND_SECRET, Ingot__Secret, ingot__secret, "Secret", NAMESPACED)                                     \
-	X(KIND_CONFIG_MAP, Ingot__ConfigMap, ingot__config_map, "ConfigMap", NAMESPACED)                       \
-	X(KIND_POOL, Ingot__IPAddressPool, ingot__ipaddress_pool, "IPAddressPool", NAMESPACED)                 \
-	X(KIND_L2_ADVERTISEMENT, Ingot__L2Advertisement, ingot__l2_advertisement, "L2Advertisement", NAMESPACED) \
-	X(KIND_BGP_ADVERTISEMENT, Ingot__BGPAdvertisement, ingot__bgpadvertisement, "BGPAdvertisement", NAMESPACED) \
-	X(KIND_BGP_PEER, Ingot__BGPPeer, ingot__bgppeer, "BGPPeer", NAMESPACED)                                \
-	X(KIND_BFD_PROFILE, Ingot__BFDProfile, ingot__bfdprofile, "BFDProfile", NAMESPACED)                    \
+#define MODEL_KINDS(X)                                                                                       \
+	X(KIND_SERVICE, Ingot__Service, ingot__service, "Service", NAMESPACED)                               \
+	X(KIND_ENDPOINTS, Ingot__EndpointSlice, ingot__endpoint_slice, "EndpointSlice", NAMESPACED)          \
+	X(KIND_NODE, Ingot__Node, ingot__node, "Node", CLUSTER)                                              \
+	X(KIND_NAMESPACE, Ingot__Namespace, ingot__namespace, "Namespace", CLUSTER)                          \
+	X(KIND_SECRET, Ingot__Secret, ingot__secret, "Secret", NAMESPACED)                                   \
+	X(KIND_CONFIG_MAP, Ingot__ConfigMap, ingot__config_map, "ConfigMap", NAMESPACED)                     \
+	X(KIND_POOL, Ingot__IPAddressPool, ingot__ipaddress_pool, "IPAddressPool", NAMESPACED)               \
+	X(KIND_L2_ADVERTISEMENT, Ingot__L2Advertisement, ingot__l2_advertisement, "L2Advertisement",         \
+	  NAMESPACED)                                                                                        \
+	X(KIND_BGP_ADVERTISEMENT, Ingot__BGPAdvertisement, ingot__bgpadvertisement, "BGPAdvertisement",      \
+	  NAMESPACED)                                                                                        \
+	X(KIND_BGP_PEER, Ingot__BGPPeer, ingot__bgppeer, "BGPPeer", NAMESPACED)                              \
+	X(KIND_BFD_PROFILE, Ingot__BFDProfile, ingot__bfdprofile, "BFDProfile", NAMESPACED)                  \
 	X(KIND_COMMUNITY, Ingot__Community, ingot__community, "Community", NAMESPACED)
 
 enum kind {

@@ -15,7 +15,8 @@ enum { OBJECT_KEY = 2 * 253 + 2 };
 
 void objects_init(struct objects *o);
 void objects_fini(struct objects *o);
-/* Take ownership of message (of kind k); an older version is freed. -ENOMEM (message freed), -ENOSPC over LIMIT_OBJECTS. */
+/* Take ownership of message (of kind k); an older version is freed. -ENOMEM (message freed), -ENOSPC over
+ * LIMIT_OBJECTS. */
 int objects_put(struct objects *o, enum kind k, const char *key, ProtobufCMessage *message);
 bool objects_del(struct objects *o, enum kind k, const char *key);
 const ProtobufCMessage *objects_get(const struct objects *o, enum kind k, const char *key);

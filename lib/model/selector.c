@@ -129,7 +129,7 @@ static int expression_compile(const Ingot__LabelSelectorRequirement *r, struct s
 		return refuse(error, "malformed expression: values are missing for key", r->key);
 	if (!operators[op].wants_values && r->n_values > 0)
 		return refuse(error, "malformed expression: values must be empty for key", r->key);
-	t->op = op;
+	t->op = (enum selector_op)op;
 	return term_fill(t, r->key, r->values, r->n_values, error);
 }
 

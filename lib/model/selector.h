@@ -1,5 +1,5 @@
-/* metav1.LabelSelector: hygiene check, compile, match. Inside one selector all terms must hold (AND); a list of
- * selectors is an OR; {} matches everything. */
+/* metav1.LabelSelector: hygiene check, compile, match. Inside one selector all terms must hold (AND); a list
+ * of selectors is an OR; {} matches everything. */
 #ifndef INGOT_MODEL_SELECTOR_H
 #define INGOT_MODEL_SELECTOR_H
 
@@ -8,24 +8,26 @@
 
 #include "proto/objects.pb-c.h"
 
+enum selector_op { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS };
 struct selector_term {
 	char *key;
-	enum { SELECTOR_IN, SELECTOR_NOT_IN, SELECTOR_EXISTS, SELECTOR_NOT_EXISTS } op;
+	enum selector_op op;
 	size_t n_values;
 	char **values; /* sorted */
 };
 struct selector {
 	size_t n_terms;
 	struct selector_term *terms; /* sorted by key, operator */
-	char *text;                  /* canonical form, "bar in (quux),foo=bar" */
+	char *text;		     /* canonical form, "bar in (quux),foo=bar" */
 };
 struct selectors {
 	size_t n;
 	struct selector *v;
 };
 
-/* Compile a list. On failure -EINVAL and *error (heap, caller frees) says why: malformed ("..."), or a repeated value,
- * expression or selector ("duplicate definition of ..." without the field name). -ENOMEM leaves *error NULL. */
+/* Compile a list. On failure -EINVAL and *error (heap, caller frees) says why: malformed ("..."), or a
+ * repeated value, expression or selector ("duplicate definition of ..." without the field name). -ENOMEM
+ * leaves *error NULL. */
 int selectors_compile(Ingot__LabelSelector *const *list, size_t n, struct selectors *ret, char **error);
 void selectors_fini(struct selectors *s);
 bool selector_matches(const struct selector *s, Ingot__KeyValue *const *labels, size_t n);

@@ -75,13 +75,12 @@ const char *withdraw_reason_sentence(enum withdraw_reason r)
 		    "no single pool contains all addresses of the Service; look at the IPAddressPools",
 		[WITHDRAW_NOT_OWNER] =
 		    "another node announces it, or no node can: look at endpoints, nodes and advertisements",
-		[WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR] =
-		    "the Service asks for a shared address, and an L2Advertisement with serviceSelectors "
-		    "applies to it",
-		[WITHDRAW_NO_MATCHING_ADVERTISEMENT] = "no advertisement of the pool matches both the "
-						       "Service and this node; look at the selectors",
-		[WITHDRAW_CONFLICTING_ADVERTISEMENTS] = "two BGPAdvertisements that apply to the Service "
-							"disagree on localPref for the same prefix",
+		[WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR] = "the Service asks for a shared address, but an "
+							     "L2Advertisement of it has serviceSelectors",
+		[WITHDRAW_NO_MATCHING_ADVERTISEMENT] =
+		    "no advertisement of the pool selects both the Service and this node",
+		[WITHDRAW_CONFLICTING_ADVERTISEMENTS] =
+		    "two BGPAdvertisements of the Service disagree on localPref for one prefix",
 		[WITHDRAW_NODE_NETWORK_UNAVAILABLE] = "this node's condition NetworkUnavailable is true",
 		[WITHDRAW_NODE_LABELED_EXCLUDE_BALANCERS] =
 		    "this node carries the label node.kubernetes.io/exclude-from-external-load-balancers",

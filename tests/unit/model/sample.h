@@ -19,14 +19,14 @@ static const char *const sample_lines[] = {
 	"BGPPeer p4 my_asn=64512 peer_asn=64512 peer_address=10.9.0.1",
 	"BGPPeer p5 my_asn=64512 peer_asn=64512 peer_address=10.9.0.5 bfd_profile=missing",
 	"IPAddressPool a addresses=10.0.0.0/24,10.0.1.7-10.0.1.99 labels=tier=gold",
-	"IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=red "
-	"service_allocation.priority=1",
+	("IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=red "
+	 "service_allocation.priority=1"),
 	"IPAddressPool c addresses=10.0.0.128/25",
-	"IPAddressPool d addresses=10.3.0.0/16,fd00:1::/64 auto_assign=no avoid_buggy_ips=yes "
-	"service_allocation.namespace_selectors=team=blue service_allocation.service_selectors=app:In:x+y",
+	("IPAddressPool d addresses=10.3.0.0/16,fd00:1::/64 auto_assign=no avoid_buggy_ips=yes "
+	 "service_allocation.namespace_selectors=team=blue service_allocation.service_selectors=app:In:x+y"),
 	"L2Advertisement l1",
-	"L2Advertisement l2 ip_address_pools=a interfaces=eth0 node_selectors=rack=a "
-	"preferred_node_selectors=10/host=n1",
+	("L2Advertisement l2 ip_address_pools=a interfaces=eth0 node_selectors=rack=a "
+	 "preferred_node_selectors=10/host=n1"),
 	"L2Advertisement l3 ip_address_pools=a,nowhere service_selectors=app=web",
 	"L2Advertisement l4 ip_address_pools=a,a",
 	"BGPAdvertisement b1 communities=web,big local_pref=100 ip_address_pool_selectors=tier=gold",

@@ -83,12 +83,12 @@ static void test_digest_changes(void **state)
 		"IPAddressPool a addresses=10.0.0.0/24,10.0.1.7-10.0.1.98 labels=tier=gold",
 		"IPAddressPool a addresses=10.0.1.7-10.0.1.99,10.0.0.0/24 labels=tier=gold",
 		"IPAddressPool a addresses=10.0.0.0/24,10.0.1.7-10.0.1.99 labels=tier=silver",
-		"IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=red "
-		"service_allocation.priority=2",
-		"IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=blue "
-		"service_allocation.priority=1",
-		"IPAddressPool b addresses=fd00::/120 auto_assign=no service_allocation.namespaces=red "
-		"service_allocation.priority=1",
+		("IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=red "
+		 "service_allocation.priority=2"),
+		("IPAddressPool b addresses=fd00::/120 service_allocation.namespaces=blue "
+		 "service_allocation.priority=1"),
+		("IPAddressPool b addresses=fd00::/120 auto_assign=no service_allocation.namespaces=red "
+		 "service_allocation.priority=1"),
 		"Namespace green labels=team=blue",
 		"Node n4 labels=host=n4,rack=a",
 		"Node n1 labels=host=n1",
@@ -100,15 +100,15 @@ static void test_digest_changes(void **state)
 		"BGPPeer p2 my_asn=64512 dynamic_asn=external peer_address=10.9.0.2",
 		"BGPPeer p1 my_asn=64512 peer_asn=64513 peer_address=10.9.0.1 bfd_profile=fast",
 		"Secret s type=Opaque keys=password",
-		"L2Advertisement l2 ip_address_pools=a interfaces=eth0 node_selectors=rack=a "
-		"preferred_node_selectors=11/host=n1",
-		"L2Advertisement l2 ip_address_pools=a interfaces=eth1 node_selectors=rack=a "
-		"preferred_node_selectors=10/host=n1",
+		("L2Advertisement l2 ip_address_pools=a interfaces=eth0 node_selectors=rack=a "
+		 "preferred_node_selectors=11/host=n1"),
+		("L2Advertisement l2 ip_address_pools=a interfaces=eth1 node_selectors=rack=a "
+		 "preferred_node_selectors=10/host=n1"),
 		"L2Advertisement l3 ip_address_pools=a,nowhere service_selectors=app=mail",
-		"BGPAdvertisement b3 aggregation_length=24 aggregation_length_v6=64 peers=p1,p8 "
-		"ip_address_pools=b,d",
-		"BGPAdvertisement b3 aggregation_length=23 aggregation_length_v6=64 peers=p1,p9 "
-		"ip_address_pools=b,d",
+		("BGPAdvertisement b3 aggregation_length=24 aggregation_length_v6=64 peers=p1,p8 "
+		 "ip_address_pools=b,d"),
+		("BGPAdvertisement b3 aggregation_length=23 aggregation_length_v6=64 peers=p1,p9 "
+		 "ip_address_pools=b,d"),
 		"BGPAdvertisement b1 communities=web,big local_pref=101 ip_address_pool_selectors=tier=gold",
 	};
 	const char *lines[SAMPLE_N + 1];
@@ -217,8 +217,7 @@ static void test_transient(void **state)
 {
 	(void)state;
 	static const char *const lines[] = {
-		"BGPPeer a my_asn=1 peer_asn=2 peer_address=1.1.1.1 password_secret=missing "
-		"origin=peers.yaml:7",
+		"BGPPeer a my_asn=1 peer_asn=2 peer_address=1.1.1.1 password_secret=missing origin=p.yaml:7",
 		"BGPPeer b my_asn=1 peer_asn=2 peer_address=1.1.1.2 bfd_profile=missing",
 		"BGPAdvertisement c communities=missing",
 		"BGPAdvertisement d communities=1:99999999",
@@ -240,7 +239,7 @@ static void test_transient(void **state)
 		assert_non_null(d);
 		assert_int_equal(d->transient, table[i].transient);
 	}
-	assert_string_equal(find_diag(&o.diags, "secret ref")->origin, "peers.yaml:7");
+	assert_string_equal(find_diag(&o.diags, "secret ref")->origin, "p.yaml:7");
 	assert_string_equal(find_diag(&o.diags, "secret ref")->kind, "BGPPeer");
 	assert_string_equal(find_diag(&o.diags, "secret ref")->name, BUILD_NAMESPACE "/a");
 	outcome_fini(&o);
