@@ -85,6 +85,7 @@ static void on_ready(struct policy *p, mono_t now)
 	if (p->state != POLICY_STARTING)
 		return;
 	p->was_ready = true;
+	p->unready_lives = 0;
 	p->ready_at = now;
 	enter(p, POLICY_READY, now, p->deadline);
 }
@@ -105,7 +106,6 @@ static void judge_life(struct policy *p, mono_t now)
 			p->unready_lives++;
 		return;
 	}
-	p->unready_lives = 0;
 	if (mono_sub(now, p->ready_at) >= POLICY_A_WHILE) {
 		p->short_lives = 0;
 		p->backoff_us = 0;

@@ -1,5 +1,5 @@
 /* The supervisor's loop: signals, the control socket, the children's pairs and their deadlines. One thread,
- * one poll(). It opens no network socket and parses nothing that came from one (docs/trust.md). */
+ * one poll(). It opens no network socket and parses nothing that came from one (docs/threat-model.md). */
 #include "supervisor/supervisor.h"
 
 #include <errno.h>

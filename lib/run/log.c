@@ -15,7 +15,15 @@
 #include "lib/base/strbuf.h"
 
 /* A pipe takes this much in one piece (PIPE_BUF). */
-enum { LINE_MAX_BYTES = 4096, MESSAGE_MAX_BYTES = 3072 };
+enum {
+	LINE_MAX_BYTES = 4096,
+	MESSAGE_MAX_BYTES = 3072,
+	SUBJECT_VALUE = 512,
+	SHORT_VALUE = 64,
+	ALL_KEYS = 128
+};
+_Static_assert(MESSAGE_MAX_BYTES + SUBJECT_VALUE + 4 * SHORT_VALUE + ALL_KEYS < LINE_MAX_BYTES,
+	       "every line fits");
 
 /* The only process-wide state: set once in log_open, the level also at run time. */
 static struct {
@@ -29,7 +37,7 @@ _Static_assert(ARRAY_LEN(level_names) == LOG_NONE + 1, "one name per level");
 
 struct line {
 	char text[LINE_MAX_BYTES];
-	size_t len;
+	size_t len, end; /* the value that is being written stops at end */
 };
 
 bool log_level_parse(const char *text, enum log_level *ret)
@@ -71,10 +79,9 @@ bool log_wants(enum log_level l)
 	return l >= settings.level && settings.level != LOG_NONE;
 }
 
-/* Keeps room for the closing quote, brace and newline, so that a cut line is still well-formed. */
 static bool add(struct line *l, const char *s, size_t n)
 {
-	if (l->len + n > sizeof l->text - 4)
+	if (l->len + n > l->end)
 		return false;
 	memcpy(l->text + l->len, s, n);
 	l->len += n;
@@ -128,14 +135,17 @@ static size_t add_char(struct line *l, const char *p, size_t n)
 static bool needs_quotes(const char *value)
 {
 	for (const char *p = value; *p; p++)
-		if (*p <= ' ' || *p == '=' || *p == '"' || *p == '\\' || *p == 0x7f)
+		if (*p <= ' ' || *p > '~' || *p == '=' || *p == '"' || *p == '\\')
 			return true;
 	return *value == 0;
 }
 
-static void add_pair(struct line *l, const char *key, const char *value)
+/* The value is cut at `most` bytes. The sum of all keys and values stays below a line, so that a cut line is
+ * still well-formed: its quotes and its end always fit. */
+static void add_pair(struct line *l, const char *key, const char *value, size_t most)
 {
 	size_t n = strlen(value);
+	l->end = sizeof l->text;
 	bool quotes = settings.json || needs_quotes(value);
 	if (l->len > 0 && !(settings.json && l->len == 1))
 		add(l, settings.json ? "," : " ", 1);
@@ -145,6 +155,7 @@ static void add_pair(struct line *l, const char *key, const char *value)
 	add(l, settings.json ? "\":" : "=", settings.json ? 2 : 1);
 	if (quotes)
 		add(l, "\"", 1);
+	l->end = l->len + most;
 	for (size_t i = 0, used; i < n; i += used)
 		if ((used = add_char(l, value + i, n - i)) == 0)
 			break;
@@ -161,7 +172,7 @@ static void add_time(struct line *l)
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
 	str_fmt(text, sizeof text, "%s.%03dZ", date, (int)(now.tv_nsec / 1000000));
-	add_pair(l, "ts", text);
+	add_pair(l, "ts", text, SHORT_VALUE);
 }
 
 /* Best effort: nobody is left to tell about a broken stderr. */
@@ -183,17 +194,18 @@ static void emit(enum log_level level, const char *subject, const char *event, c
 	struct line l;
 	int saved = errno;
 	l.len = 0;
+	l.end = sizeof l.text;
 	if (settings.json)
 		add(&l, "{", 1);
 	add_time(&l);
-	add_pair(&l, "level", log_level_name(level));
-	add_pair(&l, "daemon", settings.daemon);
+	add_pair(&l, "level", log_level_name(level), SHORT_VALUE);
+	add_pair(&l, "daemon", settings.daemon, SHORT_VALUE);
 	if (subject && *subject)
-		add_pair(&l, "subject", subject);
+		add_pair(&l, "subject", subject, SUBJECT_VALUE);
 	if (event && *event)
-		add_pair(&l, "event", event);
+		add_pair(&l, "event", event, SHORT_VALUE);
 	if (*msg)
-		add_pair(&l, "msg", msg);
+		add_pair(&l, "msg", msg, MESSAGE_MAX_BYTES);
 	if (settings.json)
 		add_end(&l, '}');
 	add_end(&l, '\n');

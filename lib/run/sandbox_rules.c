@@ -1,5 +1,5 @@
 /* Who may touch what, as data: one row per daemon, per path and per system call. Linked into every process
- * and changed by none. No row gives a capability: what needs one is opened before the sandbox. docs/trust.md
+ * and changed by none. No row gives a capability: what needs one is opened before the sandbox. docs/threat-model.md
  * draws the same. */
 #include "lib/run/sandbox_rules.h"
 
