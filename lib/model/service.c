@@ -75,8 +75,8 @@ const char *withdraw_reason_sentence(enum withdraw_reason r)
 		    "no single pool contains all addresses of the Service; look at the IPAddressPools",
 		[WITHDRAW_NOT_OWNER] =
 		    "another node announces it, or no node can: look at endpoints, nodes and advertisements",
-		[WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR] = "the Service asks for a shared address, but an "
-							     "L2Advertisement of it has serviceSelectors",
+		[WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR] =
+		    "a shared address is asked for, but an L2Advertisement has serviceSelectors",
 		[WITHDRAW_NO_MATCHING_ADVERTISEMENT] =
 		    "no advertisement of the pool selects both the Service and this node",
 		[WITHDRAW_CONFLICTING_ADVERTISEMENTS] =
