@@ -1,0 +1,53 @@
+/* Shared by mirror*.c only. */
+#ifndef INGOT_WATCHER_MIRROR_INTERNAL_H
+#define INGOT_WATCHER_MIRROR_INTERNAL_H
+
+#include "lib/base/map.h"
+#include "watcher/mirror.h"
+
+struct entry;
+
+enum { MIRROR_REMEMBERED = 4096 };
+
+/* One definition of an object in one file. */
+struct claim {
+	struct file *file;
+	size_t position; /* in the file */
+	struct entry *entry;
+	struct claim *next; /* of the same object, in the order that decides who counts */
+	ProtobufCMessage *message;
+	struct manifest_secrets secrets;
+};
+struct file {
+	struct claim **claims;
+	size_t n_claims;
+	struct diags diags;
+	bool seen;
+	char path[];
+};
+/* One object: it lives as long as it has a claim, was published, or (namespaces) is used. */
+struct entry {
+	enum kind kind;
+	struct claim *claims;
+	size_t used_by; /* namespaces: objects in it */
+	unsigned lives; /* how often it was created again */
+	bool dirty, published;
+	struct entry *next_dirty;
+	char key[];
+};
+struct mirror {
+	struct map files;	    /* path -> struct file */
+	struct map entries[KIND_N]; /* key -> struct entry */
+	struct map status;	    /* Service key -> struct service_status */
+	struct entry *dirty, **last_dirty;
+	struct entry *said; /* by the last action: may be settled at the next one */
+	size_t n_services;
+	ProtobufCMessage *lent;
+};
+
+void mirror_touch(struct mirror *m, struct entry *e);
+/* What is published for an entry: lent or made (then *made is set, to be freed). NULL: nothing, or *oom. */
+const ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, ProtobufCMessage **made,
+				    bool *oom);
+
+#endif

@@ -1,0 +1,280 @@
+/* What is published about an object: Services with their stored addresses, Namespaces that are only used; and
+ * what an assignment means for the store. Pure; run by the watcher. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/strbuf.h"
+#include "lib/model/service.h"
+#include "watcher/mirror_internal.h"
+
+void service_status_free(struct service_status *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_ips; i++)
+		free(s->ips[i]);
+	free(s->pool);
+	free(s);
+}
+
+bool service_status_equal(const struct service_status *a, const struct service_status *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->n_ips != b->n_ips || strcmp(a->pool ? a->pool : "", b->pool ? b->pool : "") != 0)
+		return false;
+	for (size_t i = 0; i < a->n_ips; i++)
+		if (strcmp(a->ips[i], b->ips[i]) != 0)
+			return false;
+	return true;
+}
+
+int mirror_status_set(struct mirror *m, const char *key, struct service_status *taken)
+{
+	struct service_status *old = map_get(&m->status, key);
+	if (service_status_equal(old, taken)) {
+		service_status_free(taken);
+		return 0;
+	}
+	if (!taken) {
+		map_del(&m->status, key);
+	} else if (map_set(&m->status, key, taken, NULL) < 0) {
+		service_status_free(taken);
+		return -ENOMEM;
+	}
+	service_status_free(old);
+	struct entry *e = map_get(&m->entries[KIND_SERVICE], key);
+	if (e && e->claims)
+		mirror_touch(m, e);
+	return 0;
+}
+
+const struct service_status *mirror_status(const struct mirror *m, const char *key)
+{
+	return map_get(&m->status, key);
+}
+
+void mirror_each_status(const struct mirror *m, void (*fn)(void *ctx, const char *key), void *ctx)
+{
+	map_each (&m->status, e)
+		fn(ctx, e->key);
+}
+
+static void *make(const ProtobufCMessageDescriptor *d)
+{
+	ProtobufCMessage *m = malloc(d->sizeof_message);
+	if (m)
+		protobuf_c_message_init(d, m);
+	return m;
+}
+
+static ProtobufCMessage *copy(const ProtobufCMessage *m)
+{
+	size_t len = protobuf_c_message_get_packed_size(m);
+	uint8_t *p = malloc(len ? len : 1);
+	if (!p)
+		return NULL;
+	protobuf_c_message_pack(m, p);
+	ProtobufCMessage *c = protobuf_c_message_unpack(m->descriptor, NULL, len, p);
+	free(p);
+	return c;
+}
+
+static bool set_text(char **member, const char *text)
+{
+	char *t = strdup(text);
+	if (!t)
+		return false;
+	if (*member != protobuf_c_empty_string)
+		free(*member);
+	*member = t;
+	return true;
+}
+
+/* A manifest has no uid, so one is made: the same on every node and over restarts, another one when the
+ * object was deleted and created again. */
+static bool set_uid(Ingot__ObjectMeta *meta, const struct entry *e)
+{
+	static const uint8_t keys[2][16] = { "ingot uid part 1", "ingot uid part 2" };
+	char text[OBJECT_KEY + 64], uid[40];
+	if (*meta->uid)
+		return true;
+	str_fmt(text, sizeof text, "%s %s %lld %u", kind_name(e->kind), e->key, (long long)meta->creation_ms,
+		e->lives);
+	unsigned long long a = siphash24(keys[0], text, strlen(text)),
+			   b = siphash24(keys[1], text, strlen(text));
+	/* RFC 9562 version 8: made by a rule of our own. */
+	str_fmt(uid, sizeof uid, "%08llx-%04llx-8%03llx-%04llx-%012llx", a >> 32, a >> 16 & 0xffff, a & 0xfff,
+		(b >> 48 & 0x3fff) | 0x8000, b & 0xffffffffffff);
+	return set_text(&meta->uid, uid);
+}
+
+static void drop_ingress(Ingot__Service *s)
+{
+	for (size_t i = 0; i < s->n_ingress; i++)
+		ingot__load_balancer_ingress__free_unpacked(s->ingress[i], NULL);
+	free(s->ingress);
+	s->ingress = NULL;
+	s->n_ingress = 0;
+}
+
+static bool set_ingress(Ingot__Service *s, const struct service_status *status)
+{
+	drop_ingress(s);
+	if (status->n_ips == 0)
+		return true;
+	s->ingress = calloc(status->n_ips, sizeof(Ingot__LoadBalancerIngress *));
+	for (size_t i = 0; s->ingress && i < status->n_ips; i++) {
+		Ingot__LoadBalancerIngress *g = make(&ingot__load_balancer_ingress__descriptor);
+		if (!g)
+			return false;
+		s->ingress[s->n_ingress++] = g;
+		if (!set_text(&g->ip, status->ips[i]))
+			return false;
+	}
+	return s->ingress != NULL;
+}
+
+static void drop_annotation(Ingot__ObjectMeta *meta, const char *key)
+{
+	for (size_t i = 0; i < meta->n_annotations; i++) {
+		if (strcmp(meta->annotations[i]->key, key) != 0)
+			continue;
+		ingot__key_value__free_unpacked(meta->annotations[i], NULL);
+		memmove(&meta->annotations[i], &meta->annotations[i + 1],
+			(meta->n_annotations - i - 1) * sizeof meta->annotations[0]);
+		meta->n_annotations--;
+		return;
+	}
+}
+
+static bool set_annotation(Ingot__ObjectMeta *meta, const char *key, const char *value)
+{
+	drop_annotation(meta, key);
+	Ingot__KeyValue *kv = make(&ingot__key_value__descriptor);
+	Ingot__KeyValue **v = realloc(meta->annotations, (meta->n_annotations + 1) * sizeof *v);
+	if (v)
+		meta->annotations = v;
+	if (!kv || !v || !set_text(&kv->key, key) || !set_text(&kv->value, value)) {
+		ingot__key_value__free_unpacked(kv, NULL);
+		return false;
+	}
+	size_t i = meta->n_annotations++;
+	for (; i > 0 && strcmp(v[i - 1]->key, key) > 0; i--)
+		v[i] = v[i - 1];
+	v[i] = kv;
+	return true;
+}
+
+/* The store wins over what somebody wrote into the manifest. */
+static bool apply_status(Ingot__Service *s, const struct service_status *status)
+{
+	if (!status)
+		return true;
+	if (!set_ingress(s, status))
+		return false;
+	if (status->pool && *status->pool && status->n_ips)
+		return set_annotation(s->meta, ANNOTATION_FROM_POOL, status->pool);
+	drop_annotation(s->meta, ANNOTATION_FROM_POOL);
+	return true;
+}
+
+static ProtobufCMessage *view_service(const struct mirror *m, const struct entry *e)
+{
+	Ingot__Service *s = (Ingot__Service *)copy(e->claims->message);
+	if (s && s->meta && set_uid(s->meta, e) && apply_status(s, map_get(&m->status, e->key)))
+		return &s->base;
+	protobuf_c_message_free_unpacked(s ? &s->base : NULL, NULL);
+	return NULL;
+}
+
+static ProtobufCMessage *view_namespace(const struct entry *e)
+{
+	Ingot__Namespace *n = make(&ingot__namespace__descriptor);
+	if (!n)
+		return NULL;
+	n->meta = make(&ingot__object_meta__descriptor);
+	Ingot__ObjectMeta *meta = n->meta;
+	if (meta && set_text(&meta->name, e->key))
+		meta->labels = calloc(1, sizeof(Ingot__KeyValue *));
+	if (meta && meta->labels && (meta->labels[0] = make(&ingot__key_value__descriptor))) {
+		meta->n_labels = 1;
+		if (set_text(&meta->labels[0]->key, "kubernetes.io/metadata.name") &&
+		    set_text(&meta->labels[0]->value, e->key))
+			return &n->base;
+	}
+	ingot__namespace__free_unpacked(n, NULL);
+	return NULL;
+}
+
+const ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, ProtobufCMessage **made,
+				    bool *oom)
+{
+	if (e->claims && e->kind != KIND_SERVICE)
+		return e->claims->message;
+	if (!e->claims && !(e->kind == KIND_NAMESPACE && e->used_by))
+		return NULL;
+	*made = e->kind == KIND_SERVICE ? view_service(m, e) : view_namespace(e);
+	*oom = !*made;
+	return *made;
+}
+
+static struct service_status *status_of(const Ingot__Assignment *a)
+{
+	struct service_status *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	bool good = (s->pool = strdup(a->pool)) != NULL;
+	for (size_t i = 0; good && i < a->n_ips && i < STATUS_MAX_IPS; i++) {
+		good = (s->ips[i] = strdup(a->ips[i])) != NULL;
+		s->n_ips += good;
+	}
+	if (good)
+		return s;
+	service_status_free(s);
+	return NULL;
+}
+
+/* The uid that view_service gives it. */
+static bool is_about(const struct entry *e, const char *uid)
+{
+	Ingot__ObjectMeta meta = INGOT__OBJECT_META__INIT;
+	const Ingot__ObjectMeta *own = object_meta(e->kind, e->claims->message);
+	if (*own->uid)
+		return strcmp(own->uid, uid) == 0;
+	meta.creation_ms = own->creation_ms;
+	bool same = set_uid(&meta, e) && strcmp(meta.uid, uid) == 0;
+	if (meta.uid != protobuf_c_empty_string)
+		free(meta.uid);
+	return same;
+}
+
+/* Would the manifest alone give it addresses? Then "none" must be stored to be known. */
+static bool has_own_status(const struct entry *e)
+{
+	const Ingot__Service *s = (const Ingot__Service *)e->claims->message;
+	return s->n_ingress > 0 || kv_get(s->meta->annotations, s->meta->n_annotations, ANNOTATION_FROM_POOL);
+}
+
+enum status_change mirror_judge(const struct mirror *m, const char *key, const Ingot__Assignment *a,
+				struct service_status **ret)
+{
+	const struct entry *e = map_get(&m->entries[KIND_SERVICE], key);
+	const struct service_status *now = map_get(&m->status, key);
+	if (!e || !e->claims || !is_about(e, a->uid) || (a->n_ips == 0 && !a->clear))
+		return STATUS_KEEP;
+	if (a->n_ips == 0 && !has_own_status(e))
+		return now ? STATUS_REMOVE : STATUS_KEEP;
+	struct service_status *wanted = status_of(a);
+	if (!wanted)
+		return STATUS_NO_MEMORY;
+	if (a->n_ips == 0)
+		*wanted->pool = 0;
+	if (now && service_status_equal(now, wanted)) {
+		service_status_free(wanted);
+		return STATUS_KEEP;
+	}
+	*ret = wanted;
+	return STATUS_WRITE;
+}

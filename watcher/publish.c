@@ -1,0 +1,164 @@
+/* Publishes the objects and the leadership, and passes assignments on to the source while this watcher leads.
+ * Runs in the watcher. */
+#include "watcher/publish.h"
+#include "watcher/reports.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const enum topic topic_of[KIND_N] = {
+	[KIND_SERVICE] = TOPIC_SERVICES,
+	[KIND_ENDPOINTS] = TOPIC_ENDPOINTS,
+	[KIND_NODE] = TOPIC_NODES,
+	[KIND_NAMESPACE] = TOPIC_NAMESPACES,
+	[KIND_SECRET] = TOPIC_SECRETS,
+	[KIND_CONFIG_MAP] = TOPIC_CONFIG_MAPS,
+	[KIND_POOL] = TOPIC_POOLS,
+	[KIND_L2_ADVERTISEMENT] = TOPIC_L2_ADVERTISEMENTS,
+	[KIND_BGP_ADVERTISEMENT] = TOPIC_BGP_ADVERTISEMENTS,
+	[KIND_BGP_PEER] = TOPIC_BGP_PEERS_WANTED,
+	[KIND_BFD_PROFILE] = TOPIC_BFD_PROFILES,
+	[KIND_COMMUNITY] = TOPIC_COMMUNITIES,
+};
+
+struct publish {
+	struct watcher *w;
+	struct publisher *kinds[KIND_N], *leader;
+	struct subscriber *assignments;
+	struct map wanted; /* Service key -> struct assigned */
+};
+/* What the allocator said last, and how far its events were passed on. */
+struct assigned {
+	Ingot__Assignment *message;
+	uint64_t last_event;
+};
+
+static void assigned_free(void *value)
+{
+	struct assigned *a = value;
+	if (!a)
+		return;
+	ingot__assignment__free_unpacked(a->message, NULL);
+	free(a);
+}
+
+static Ingot__Assignment *copy_assignment(const ProtobufCMessage *value)
+{
+	size_t len = protobuf_c_message_get_packed_size(value);
+	uint8_t *bytes = malloc(len ? len : 1);
+	if (!bytes)
+		return NULL;
+	protobuf_c_message_pack(value, bytes);
+	Ingot__Assignment *copy = ingot__assignment__unpack(NULL, len, bytes);
+	free(bytes);
+	return copy;
+}
+
+static void pass_on(struct publish *p, const char *key, struct assigned *a)
+{
+	if (!p->w->leading)
+		return;
+	p->w->ops->assign(p->w->source, key, a->message);
+	for (size_t i = 0; i < a->message->n_events; i++) {
+		const Ingot__ServiceEvent *e = a->message->events[i];
+		if (e->id <= a->last_event)
+			continue;
+		a->last_event = e->id;
+		reports_event(p->w->reports, key, e);
+	}
+}
+
+static void on_assignment(void *ctx, const char *key, const ProtobufCMessage *value)
+{
+	struct publish *p = ctx;
+	struct assigned *a = map_get(&p->wanted, key);
+	Ingot__Assignment *message = copy_assignment(value);
+	if (!a && (a = calloc(1, sizeof *a)) && map_set(&p->wanted, key, a, NULL) < 0) {
+		free(a);
+		a = NULL;
+	}
+	if (!a || !message) {
+		ingot__assignment__free_unpacked(message, NULL);
+		log_line(LOG_ERROR, key, "assignment", "out of memory");
+		return;
+	}
+	ingot__assignment__free_unpacked(a->message, NULL);
+	a->message = message;
+	pass_on(p, key, a);
+}
+
+static void on_assignment_removed(void *ctx, const char *key)
+{
+	struct publish *p = ctx;
+	assigned_free(map_del(&p->wanted, key));
+}
+
+struct publish *publish_new(struct watcher *w)
+{
+	static const struct topic_reader reader = { .upsert = on_assignment,
+						    .remove = on_assignment_removed };
+	struct publish *p = calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->w = w;
+	map_init(&p->wanted);
+	bool good = true;
+	for (int k = 0; k < KIND_N && good; k++)
+		good = (p->kinds[k] = bus_publish(w->d->bus, topic_of[k])) != NULL;
+	if (good)
+		good = (p->leader = bus_publish(w->d->bus, TOPIC_LEADER)) != NULL;
+	if (!good) {
+		publish_free(p);
+		return NULL;
+	}
+	if (w->d->daemons & READS(ALLOCATOR))
+		p->assignments = bus_subscribe(w->d->bus, TOPIC_ASSIGNMENTS, &reader, p);
+	return p;
+}
+
+void publish_free(struct publish *p)
+{
+	if (!p)
+		return;
+	map_fini(&p->wanted, assigned_free);
+	free(p);
+}
+
+void publish_put(struct publish *p, enum kind k, const char *key, const ProtobufCMessage *m)
+{
+	int rc = publisher_put(p->kinds[k], key, m);
+	if (rc < 0)
+		log_line(LOG_ERROR, key, "publish", "%s cannot be published: %s", kind_name(k),
+			 strerror(-rc));
+}
+
+void publish_gone(struct publish *p, enum kind k, const char *key)
+{
+	publisher_delete(p->kinds[k], key);
+}
+
+void publish_synced(struct publish *p)
+{
+	for (int k = 0; k < KIND_N; k++)
+		publisher_synced(p->kinds[k]);
+	publisher_synced(p->leader);
+}
+
+void publish_leader(struct publish *p, bool leading, const char *holder)
+{
+	Ingot__Leader m = INGOT__LEADER__INIT;
+	char name[256];
+	str_fmt(name, sizeof name, "%s", holder);
+	m.leading = leading;
+	m.holder = name;
+	int rc = publisher_put(p->leader, "leader", &m.base);
+	if (rc < 0)
+		log_line(LOG_ERROR, "leader", "publish", "%s", strerror(-rc));
+}
+
+void publish_reassign(struct publish *p)
+{
+	map_each (&p->wanted, e)
+		pass_on(p, e->key, e->value);
+}
