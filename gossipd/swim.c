@@ -101,6 +101,13 @@ struct swim *swim_new(const struct swim_config *c, mono_t now)
 	s->self->self = s->self->known = true;
 	s->self->node.state = SWIM_ALIVE;
 	s->self->node.incarnation = c->incarnation ? c->incarnation : 1;
+	if (c->former) {
+		s->self->node = *c->former;
+		memset(s->self->node.name, 0, sizeof s->self->node.name);
+		memcpy(s->self->node.name, c->name, strlen(c->name));
+		s->self->node.state = SWIM_ALIVE;
+		s->self->node.flags = 0;
+	}
 	s->self->node.addr = c->addr;
 	s->self->since = now;
 	swim_ring_insert(s, s->self);
@@ -377,6 +384,18 @@ int swim_receive_table(struct swim *s, mono_t now, const void *data, size_t len)
 	return 0;
 }
 
+void swim_hello(struct swim *s, mono_t now, const struct swim_addr *from, const char *name)
+{
+	struct swim_member *m = swim_find(s, name);
+	if (s->leaving || !swim_name_is_valid(name) || (m && m->self))
+		return;
+	if (!m || !swim_member_is_live(m))
+		swim_contact(s, from, name);
+	else if (m->tries)
+		must(heap_set(&s->probes, &m->probe, now) == 0);
+	swim_set_due(s);
+}
+
 void swim_leave(struct swim *s, mono_t now)
 {
 	if (s->leaving)
@@ -455,4 +474,9 @@ const struct swim_stats *swim_statistics(const struct swim *s)
 unsigned swim_health(const struct swim *s)
 {
 	return s->health;
+}
+
+unsigned swim_loss_percent(const struct swim *s)
+{
+	return s->loss * 100 / 65536;
 }

@@ -89,7 +89,9 @@ struct swim_config {
 	const char *name;
 	struct swim_addr addr; /* told to others; family NONE = they take the source address */
 	uint64_t incarnation;  /* to start with, at least 1 */
-	uint64_t seed;	       /* of the order of random choices */
+	const struct swim_node
+	    *former;   /* what a former life told of itself: incarnation, links; NULL = none */
+	uint64_t seed; /* of the order of random choices */
 	struct swim_timing timing;
 };
 struct swim_seed {
@@ -107,12 +109,16 @@ void swim_tick(struct swim *s, mono_t now);
 mono_t swim_next(const struct swim *s);
 /* A packet that seal.h found to be genuine. 0, -EBADMSG, -EPROTONOSUPPORT, -EEXIST (it claims our name). */
 int swim_receive(struct swim *s, mono_t now, const struct swim_addr *from, const void *data, size_t len);
+/* A member (or one to be) proved its session to us: what we had to say to it can be said now. */
+void swim_hello(struct swim *s, mono_t now, const struct swim_addr *from, const char *name);
 /* One frame of a table that another member sent over TCP. */
 int swim_receive_table(struct swim *s, mono_t now, const void *data, size_t len);
 /* Fill buf with the next frame of our table; *cursor starts at 0. Returns its length, 0 at the end. */
 size_t swim_table_frame(const struct swim *s, size_t *cursor, uint8_t *buf, size_t cap);
 /* Everybody who could be a member (the other nodes); replaces the former list. */
 int swim_seeds(struct swim *s, mono_t now, const struct swim_seed *v, size_t n);
+/* Contact all seeds and probe all members now: what was sent before may have gone nowhere. */
+void swim_reintroduce(struct swim *s, mono_t now);
 /* Our own address, links and flags; told to all when they differ. Links over SWIM_MAX_LINKS are dropped and
  * counted. */
 void swim_set_self(struct swim *s, mono_t now, const struct swim_addr *addr, const struct swim_link *links,
@@ -138,7 +144,8 @@ size_t swim_live(const struct swim *s); /* alive or suspect, self included */
 /* Every seed was met, or there is none: the first round is over early. */
 bool swim_met_all(const struct swim *s);
 const struct swim_stats *swim_statistics(const struct swim *s);
-unsigned swim_health(const struct swim *s); /* 0 = good */
+unsigned swim_health(const struct swim *s);	  /* 0 = good */
+unsigned swim_loss_percent(const struct swim *s); /* of first tries, lately */
 
 static inline bool swim_member_is_live(const struct swim_member *m)
 {

@@ -362,6 +362,26 @@ int swim_seeds(struct swim *s, mono_t now, const struct swim_seed *v, size_t n)
 	return 0;
 }
 
+void swim_reintroduce(struct swim *s, mono_t now)
+{
+	s->due = now; /* nothing was due: no tick came late */
+	for (size_t i = 0; i < s->n_seeds && i < SWIM_ALL; i++)
+		if (!swim_find(s, s->seeds[i].name))
+			swim_contact(s, &s->seeds[i].addr, s->seeds[i].name);
+	for (size_t i = 0; i < s->n_ring; i++) {
+		struct swim_member *m = s->ring[i];
+		if (m->self)
+			continue;
+		m->heard = now;
+		m->tries = 0;
+		if (m->watched)
+			must(heap_set(&s->probes, &m->probe, now) == 0);
+	}
+	s->next_contact = mono_add(now, s->t.contact);
+	s->next_round = now;
+	swim_set_due(s);
+}
+
 bool swim_met_all(const struct swim *s)
 {
 	for (size_t i = 0; i < s->n_seeds; i++) {
