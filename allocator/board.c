@@ -88,20 +88,7 @@ static void unmark(struct board *b, struct svc *v)
 	v->dirty = false;
 }
 
-/* The id depends on all notes before it, so that a repeat has an id of its own, and a restart that finds the
- * same repeats the same id. */
-static uint64_t note_id(const struct svc *v, const char *reason, const char *message)
-{
-	static const uint8_t key[16] = "ingot events v1";
-	struct strbuf b = { 0 };
-	strbuf_fmt(&b, "%s|%s|%s|%s|%llx", v->key, v->uid ? v->uid : "", reason, message,
-		   (unsigned long long)v->chain);
-	uint64_t id = siphash24(key, strbuf_get(&b), b.len);
-	strbuf_fini(&b);
-	return id ? id : 1;
-}
-
-void svc_note(struct svc *v, bool warning, const char *reason, const char *fmt, ...)
+void svc_note(struct svc *v, mono_t now, bool warning, const char *reason, const char *fmt, ...)
 {
 	struct strbuf b = { 0 };
 	va_list ap;
@@ -120,8 +107,10 @@ void svc_note(struct svc *v, bool warning, const char *reason, const char *fmt, 
 		memmove(v->notes, v->notes + 1, (SERVICE_EVENTS - 1) * sizeof *v->notes);
 		v->n_notes--;
 	}
-	v->chain = note_id(v, reason, message);
-	v->notes[v->n_notes++] = (struct note){ v->chain, warning, reason, message };
+	/* Ids grow, over restarts, too: readers skip what is not above the newest that they passed on. */
+	uint64_t at = now.us > 0 ? (uint64_t)now.us : 0;
+	v->last_note = at > v->last_note ? at : v->last_note + 1;
+	v->notes[v->n_notes++] = (struct note){ v->last_note, warning, reason, message };
 }
 
 /* The message is put together on the stack; everything in it is borrowed. */
@@ -188,19 +177,21 @@ uint64_t service_fingerprint(const Ingot__Service *s)
 	return h ? h : 1;
 }
 
-static void decide_one(struct board *b, struct svc *v, const Ingot__Service *s, mono_t now)
+/* A decision, noted before and after. An object in quarantine is not noted: it is not looked at. */
+static void decide_one(struct board *b, struct svc *v, const Ingot__Service *s, mono_t now, bool adopt)
 {
-	if (b->sink.before)
-		b->sink.before(b->ctx, v->key, service_fingerprint(s));
-	if (b->leading) {
-		converge(b, v, s, now);
-	} else {
-		alloc_release(&b->alloc, v->key, now);
+	uint64_t print = b->sink.before || v->quarantine ? service_fingerprint(s) : 0;
+	if (v->quarantine != print)
+		v->quarantine = 0;
+	bool watched = b->sink.before && !v->quarantine;
+	if (watched)
+		b->sink.before(b->ctx, v->key, print);
+	if (adopt && !v->quarantine)
 		converge_adopt(b, v->key, s, now);
-	}
-	if (b->sink.after)
+	else if (!adopt)
+		converge(b, v, s, now);
+	if (watched)
 		b->sink.after(b->ctx);
-	publish(b, v);
 }
 
 bool board_run(struct board *b, const struct objects *objects, mono_t now, size_t max)
@@ -210,10 +201,14 @@ bool board_run(struct board *b, const struct objects *objects, mono_t now, size_
 	for (struct svc *v; (v = b->dirty_head) && max > 0; max--) {
 		const Ingot__Service *s = (const Ingot__Service *)objects_get(objects, KIND_SERVICE, v->key);
 		unmark(b, v);
-		if (s)
-			decide_one(b, v, s, now);
-		else
+		if (!s) {
 			remove_svc(b, v, now);
+			continue;
+		}
+		if (!b->leading)
+			alloc_release(&b->alloc, v->key, now);
+		decide_one(b, v, s, now, !b->leading);
+		publish(b, v);
 	}
 	return b->dirty_head != NULL;
 }
@@ -300,8 +295,11 @@ static int adopt_all(struct board *b, const struct objects *objects, mono_t now)
 	struct due *v = all_due(objects, &n);
 	if (!v)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && v[i].s->n_ingress > 0; i++)
-		converge_adopt(b, v[i].key, v[i].s, now);
+	for (size_t i = 0; i < n && count_ips(v[i].s) > 0; i++) {
+		struct svc *known = board_svc(b, v[i].key);
+		if (known)
+			decide_one(b, known, v[i].s, now, true);
+	}
 	free(v);
 	return 0;
 }
@@ -348,63 +346,4 @@ int board_lead(struct board *b, bool leading, const struct objects *objects, mon
 		return 0;
 	int e = adopt_all(b, objects, now);
 	return e < 0 ? e : mark_all(b, objects);
-}
-
-void board_pool_status(const struct board *b, const struct pool *p, Ingot__PoolStatus *ret)
-{
-	const struct pool_space *ps = &b->alloc.space.pools[p - b->alloc.space.config->pools];
-	ingot__pool_status__init(ret);
-	ret->assigned_v4 = ps->used[FAM_V4];
-	ret->assigned_v6 = ps->used[FAM_V6];
-	ret->total_v4 = ps->total[FAM_V4];
-	ret->total_v6 = ps->total[FAM_V6];
-	ret->available_v4 = ps->total[FAM_V4] - ps->used[FAM_V4];
-	ret->available_v6 = ps->total[FAM_V6] - ps->used[FAM_V6];
-}
-
-static void explain_address(const struct board *b, addr_t a, struct strbuf *out)
-{
-	char text[ADDR_TEXT];
-	const struct alloc_ip *ip = alloc_user(&b->alloc, a);
-	uint32_t span = space_span(&b->alloc.space, a);
-	if (span == SPACE_NOWHERE) {
-		strbuf_fmt(out, "no pool contains %s", addr_text(a, text));
-		return;
-	}
-	strbuf_fmt(out, "%s of pool \"%s\" is ", addr_text(a, text), space_pool(&b->alloc.space, span)->name);
-	if (!ip)
-		strbuf_add(out, space_is_resting(&b->alloc.space, a) ? "resting after its release" : "free");
-	size_t n = 0;
-	for (const struct seat *s = ip ? ip->head : NULL; s && n < 20; s = s->next)
-		strbuf_fmt(out, "%s%s", n++ ? ", " : "assigned to ", s->holder->key);
-}
-
-static void explain_service(const struct board *b, const struct svc *v, struct strbuf *out)
-{
-	char text[2][ADDR_TEXT];
-	const struct holder *h = v->reason == ALLOC_OK ? alloc_holder(&b->alloc, v->key) : NULL;
-	if (h)
-		strbuf_fmt(out, "%s has %s%s%s from pool \"%s\"%s", v->key,
-			   addr_text(h->seat[0].ip->addr, text[0]), h->n > 1 ? " and " : "",
-			   h->n > 1 ? addr_text(h->seat[1].ip->addr, text[1]) : "",
-			   alloc_pool_of(&b->alloc, h)->name,
-			   v->confirmed || !b->leading ? "" : ", not yet in its status");
-	else if (v->reason != ALLOC_OK)
-		strbuf_fmt(out, "%s has no address (%s): %s", v->key, alloc_reason_word(v->reason),
-			   v->message ? v->message : alloc_reason_meaning(v->reason));
-	else if (b->leading)
-		strbuf_fmt(out, "%s is not a LoadBalancer Service that Ingot serves", v->key);
-}
-
-void board_explain(const struct board *b, const char *subject, struct strbuf *out)
-{
-	addr_t a;
-	if (addr_parse(subject, &a)) {
-		if (b->configured)
-			explain_address(b, a, out);
-		return;
-	}
-	const struct svc *v = map_get(&b->services, subject);
-	if (v)
-		explain_service(b, v, out);
 }

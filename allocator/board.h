@@ -37,7 +37,7 @@ struct svc {
 	char *message; /* NULL = none */
 	struct note notes[SERVICE_EVENTS];
 	size_t n_notes;
-	uint64_t chain; /* id of the newest note */
+	uint64_t last_note; /* id of the newest note */
 	struct wait_link *waits;
 	size_t n_waits;
 	uint64_t quarantine; /* fingerprint of the object that is skipped; 0 = none */
@@ -63,6 +63,7 @@ struct board {
 	struct board_sink sink;
 	void *ctx;
 	uint64_t n_decisions, n_out_of_memory;
+	size_t n_waiting; /* Services that wait in a queue */
 };
 
 /* lb_class is borrowed. */
@@ -93,8 +94,8 @@ void board_pool_status(const struct board *b, const struct pool *p, Ingot__PoolS
 /* Private to the files of this library. */
 struct svc *board_svc(struct board *b, const char *key); /* find or make; NULL when out of memory */
 void board_mark(struct board *b, struct svc *v);
-void svc_note(struct svc *v, bool warning, const char *reason, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void svc_note(struct svc *v, mono_t now, bool warning, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 void svc_forget(struct svc *v);
 /* Decide for one Service (the object exists): sets everything in v that is published. */
 void converge(struct board *b, struct svc *v, const Ingot__Service *s, mono_t now);

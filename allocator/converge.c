@@ -80,7 +80,7 @@ static void end_silent(struct turn *t)
 
 static void end_failed(struct turn *t)
 {
-	svc_note(t->v, true, "AllocationFailed", "Failed to allocate IP for \"%s\": %s", t->v->key,
+	svc_note(t->v, t->now, true, "AllocationFailed", "Failed to allocate IP for \"%s\": %s", t->v->key,
 		 t->error.text);
 	end_without(t, t->error.reason, t->error.text, true);
 }
@@ -116,9 +116,9 @@ static void note_allocated(struct turn *t, const char *what)
 	addr_t ips[2];
 	for (size_t i = 0; i < h->n; i++)
 		ips[i] = h->seat[i].ip->addr;
-	svc_note(t->v, false, "IPAllocated", "%s %s", what, alloc_ips_text(ips, h->n, text));
+	svc_note(t->v, t->now, false, "IPAllocated", "%s %s", what, alloc_ips_text(ips, h->n, text));
 	if (legacy_annotations(t->s))
-		svc_note(t->v, true, "deprecatedAnnotation",
+		svc_note(t->v, t->now, true, "deprecatedAnnotation",
 			 "annotations with the prefix %s are deprecated, use metallb.io/",
 			 ANNOTATION_LEGACY_PREFIX);
 }
@@ -189,7 +189,7 @@ static bool not_for_us(struct turn *t)
 		return true;
 	}
 	if (s->n_ingress > 0 && !ours) {
-		svc_note(t->v, true, "foreignStatus",
+		svc_note(t->v, t->now, true, "foreignStatus",
 			 "the status has an address that no pool contains and that was not "
 			 "assigned here; it is left alone");
 		end_without(t, ALLOC_FOREIGN_STATUS,
@@ -211,19 +211,19 @@ static bool families_fail(struct turn *t)
 		return true;
 	}
 	if (r->policy == POLICY_REQUIRE_DUAL && s->n_cluster_ips < 2) {
-		svc_note(t->v, true, "not enough clusterips",
+		svc_note(t->v, t->now, true, "not enough clusterips",
 			 "RequireDualStack needs cluster IPs of both IP families");
 		end_without(t, ALLOC_NOT_ENOUGH_CLUSTER_IPS,
 			    "RequireDualStack needs cluster IPs of both IP families", true);
 		return true;
 	}
 	if (t->status.undeterminable) {
-		svc_note(t->v, true, "nolbIPsIPFamily",
+		svc_note(t->v, t->now, true, "nolbIPsIPFamily",
 			 "the IP families of the status's addresses cannot be determined");
 		drop(t);
 	}
 	if (r->family == SERVICE_FAMILY_NONE && t->n_cur > 0) {
-		svc_note(t->v, true, "noclusterIPsIPFamily",
+		svc_note(t->v, t->now, true, "noclusterIPsIPFamily",
 			 "the IP families of the cluster IPs cannot be determined");
 		addr_t keep[2] = { t->cur[0], t->cur[1] };
 		size_t n = t->n_cur;
@@ -249,7 +249,7 @@ static bool keep_or_clear(struct turn *t)
 {
 	char text[2 * ADDR_TEXT + 8];
 	if (t->n_cur > 0 && alloc_assign(&t->b->alloc, &t->w.r, t->cur, t->n_cur, t->now, &t->error) < 0) {
-		svc_note(t->v, false, "ClearAssignment",
+		svc_note(t->v, t->now, false, "ClearAssignment",
 			 "%s cannot be kept, another address will be tried: %s",
 			 alloc_ips_text(t->cur, t->n_cur, text), t->error.text);
 		drop(t);
@@ -259,7 +259,7 @@ static bool keep_or_clear(struct turn *t)
 	if (t->w.malformed) {
 		t->error = t->w.error;
 		if (t->n_cur > 0) {
-			svc_note(t->v, true, "LoadBalancerFailed", "%s", t->error.text);
+			svc_note(t->v, t->now, true, "LoadBalancerFailed", "%s", t->error.text);
 			end_assigned(t);
 		} else {
 			end_failed(t);
@@ -283,7 +283,7 @@ static void try_second(struct turn *t)
 		note_allocated(t, "Assigned an additional IP, now");
 		return;
 	}
-	svc_note(t->v, false, "AdditionalAssignFailed", "%s", t->error.text);
+	svc_note(t->v, t->now, false, "AdditionalAssignFailed", "%s", t->error.text);
 	wait_for_second(&t->waits, current_pool(t)->name, fam);
 	wait_for_group(&t->waits, &t->w.r);
 }
@@ -349,8 +349,21 @@ static int choose(struct turn *t)
 	return e;
 }
 
+#ifdef INGOT_TEST_HOOKS
+/* Poison on demand, for the tests of the quarantine. */
+static void crash_on_demand(const Ingot__Service *s)
+{
+	const char *who =
+	    s->meta ? kv_get(s->meta->annotations, s->meta->n_annotations, "ingot.dev/test-crash") : NULL;
+	must(!who || strcmp(who, "allocator") != 0);
+}
+#endif
+
 static void decide(struct turn *t)
 {
+#ifdef INGOT_TEST_HOOKS
+	crash_on_demand(t->s);
+#endif
 	if (not_for_us(t))
 		return;
 	find_current(t);
@@ -385,28 +398,38 @@ static void check_uid(struct board *b, struct svc *v, const Ingot__Service *s, m
 	v->uid = copy;
 }
 
+/* Not looked at: only its addresses stay in use, so that nobody else gets them. */
+static void skip(struct turn *t)
+{
+	struct alloc_request r = { .key = t->v->key, .ns = "", .sharing = "", .backend = "" };
+	end_without(t, ALLOC_QUARANTINED, "quarantined after two crashes: skipped until the Service changes",
+		    false);
+	if (t->s->meta) {
+		r.ns = t->s->meta->namespace_;
+		r.labels = t->s->meta->labels;
+		r.n_labels = t->s->meta->n_labels;
+	}
+	if (t->status.n > 0 && !t->status.undeterminable)
+		alloc_assign(&t->b->alloc, &r, t->status.v, t->status.n, t->now, &t->error);
+}
+
 void converge(struct board *b, struct svc *v, const Ingot__Service *s, mono_t now)
 {
 	struct turn t = { .b = b, .v = v, .s = s, .now = now };
 	check_uid(b, v, s, now);
 	t.status = current_of(s, &b->alloc);
-	if (wish_init(&t.w, v->key, s) < 0) {
+	if (v->quarantine) {
+		skip(&t);
+	} else if (wish_init(&t.w, v->key, s) == 0) {
+		decide(&t);
+		wish_fini(&t.w);
+	} else {
 		b->n_out_of_memory++;
 		return;
-	}
-	if (v->quarantine && v->quarantine == service_fingerprint(s)) {
-		end_without(&t, ALLOC_QUARANTINED,
-			    "quarantined after two crashes: skipped until the Service changes", false);
-		if (t.status.n > 0 && !t.status.undeterminable)
-			alloc_assign(&b->alloc, &t.w.r, t.status.v, t.status.n, now, &t.error);
-	} else {
-		v->quarantine = 0;
-		decide(&t);
 	}
 	alloc_settle(&b->alloc, t.dropped, t.n_dropped, now);
 	wait_set(b, v, &t.waits);
 	wait_names_fini(&t.waits);
-	wish_fini(&t.w);
 	b->n_decisions++;
 }
 

@@ -91,6 +91,7 @@ void wait_clear(struct board *b, struct svc *v)
 		if (was_head && !last)
 			board_mark(b, q->head->svc);
 	}
+	b->n_waiting -= v->n_waits > 0;
 	free(v->waits);
 	v->waits = NULL;
 	v->n_waits = 0;
@@ -136,6 +137,7 @@ void wait_set(struct board *b, struct svc *v, const struct wait_names *w)
 		struct wait_queue *q = queue_get(b, name, w->len[i]);
 		if (!q)
 			return;
+		b->n_waiting += v->n_waits == 0;
 		struct wait_link *l = &v->waits[v->n_waits++];
 		*l = (struct wait_link){ .queue = q, .svc = v, .prev = q->tail };
 		*(l->prev ? &l->prev->next : &q->head) = l;
