@@ -213,10 +213,10 @@ static int enter_landlock(const struct sandbox_rules *r, const struct options *o
 static void refused(int signal, siginfo_t *info, void *context)
 {
 	char text[] = "level=error event=sandboxRefused msg=\"sandbox: refused syscall      \"\n";
-	char *digit = text + sizeof text - 4;
+	char *digit = text + sizeof text - 3;
 	(void)signal;
 	(void)context;
-	for (int n = info->si_syscall; n > 0 || digit == text + sizeof text - 4; n /= 10)
+	for (int n = info->si_syscall; n > 0 || digit == text + sizeof text - 3; n /= 10)
 		*--digit = (char)('0' + n % 10);
 	ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
 	(void)ignored;

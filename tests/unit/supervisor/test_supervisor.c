@@ -426,7 +426,7 @@ static void expect_notice(int s, const char *text)
 		ssize_t n = recv(s, got, sizeof got - 1, 0);
 		if (n < 0)
 			fail_msg("no %s from the supervisor", text);
-		got[n] = 0;
+		got[n > 0 ? n : 0] = 0;
 	} while (strcmp(got, text) != 0);
 }
 
