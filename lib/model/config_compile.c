@@ -12,6 +12,9 @@
 #include "lib/base/strbuf.h"
 #include "lib/model/name_set.h"
 
+/* Names come from strangers, too: nothing unprintable and nothing endless leaves here. */
+enum { DIAG_MESSAGE = 1024 };
+
 static void report(const struct subject *s, enum diag_severity severity, bool transient, const char *field,
 		   const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
 
@@ -21,12 +24,13 @@ static void report(const struct subject *s, enum diag_severity severity, bool tr
 	struct diags *d = s->cc->diags;
 	if (!d)
 		return;
-	char key[OBJECT_KEY];
+	char key[OBJECT_KEY], name[2 * OBJECT_KEY], clean[DIAG_MESSAGE];
 	struct strbuf text = { 0 };
 	strbuf_vfmt(&text, fmt, ap);
+	object_key(s->meta->namespace_, s->meta->name, key);
 	size_t before = d->n;
-	diags_add(d, severity, kind_name(s->kind), object_key(s->meta->namespace_, s->meta->name, key), field,
-		  s->meta->origin, "%s", strbuf_get(&text));
+	diags_add(d, severity, kind_name(s->kind), str_escape(key, strlen(key), name, sizeof name), field,
+		  s->meta->origin, "%s", str_escape(strbuf_get(&text), text.len, clean, sizeof clean));
 	if (d->n > before)
 		d->v[before].transient = transient;
 	strbuf_fini(&text);
