@@ -85,16 +85,29 @@ void swim_ring_remove(struct swim *s, struct swim_member *m)
 	memmove(s->ring + at, s->ring + at + 1, (s->n_ring - at) * sizeof(struct swim_member *));
 }
 
-/* After the ring changed: watch the nearest on either side. Both ends of a watch agree on it, so one probe
- * and its answer serve both. */
+/* After the ring changed: watch the nearest two on either side that are not suspect. Both ends of a watch
+ * agree on it, so one probe and its answer serve both. Suspects are probed on until it is decided; looking
+ * past them lets a loss of many be noticed layer after layer. */
+static void watch_side(struct swim *s, size_t own, size_t step)
+{
+	size_t found = 0;
+	for (size_t i = 1, at = own; i < s->n_ring && found < SWIM_RING / 2; i++) {
+		at = (at + step) % s->n_ring;
+		if (s->ring[at]->node.state != SWIM_ALIVE)
+			continue;
+		s->ring[at]->watched = true;
+		found++;
+	}
+}
+
 void swim_rewatch(struct swim *s, mono_t now)
 {
 	for (size_t i = 0; i < s->n_ring; i++)
 		s->ring[i]->watched = s->n_ring <= SWIM_RING + 1;
-	size_t own = ring_slot(s, s->self);
-	for (size_t d = 1; d <= SWIM_RING / 2 && s->n_ring > SWIM_RING + 1; d++) {
-		s->ring[(own + d) % s->n_ring]->watched = true;
-		s->ring[(own + s->n_ring - d) % s->n_ring]->watched = true;
+	if (s->n_ring > SWIM_RING + 1) {
+		size_t own = ring_slot(s, s->self);
+		watch_side(s, own, 1);
+		watch_side(s, own, s->n_ring - 1);
 	}
 	s->self->watched = false;
 	for (size_t i = 0; i < s->n_ring; i++) {
@@ -132,6 +145,8 @@ void swim_member_state(struct swim *s, mono_t now, struct swim_member *m, enum s
 		m->heard = now;
 		m->goodbye_heard = false;
 		swim_ring_insert(s, m);
+		swim_rewatch(s, now);
+	} else if (live && was != (int)state) {
 		swim_rewatch(s, now);
 	}
 	swim_act(s, SWIM_CHANGED, m, was, NULL);
