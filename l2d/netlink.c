@@ -160,7 +160,8 @@ void netlink_decode(struct netlink_state *s, const void *data, size_t len,
 	struct reading r = { .reader = reader, .ctx = ctx, .state = s };
 	const struct nlmsghdr *h = data;
 	int left = (int)len;
-	while (mnl_nlmsg_ok(h, left)) {
+	/* libmnl compares lengths as int: one with the highest bit would pass. */
+	while (mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (uint32_t)left) {
 		read_message(&r, h);
 		h = mnl_nlmsg_next(h, &left);
 	}

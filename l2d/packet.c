@@ -158,6 +158,22 @@ struct packet_frame packet_frame(const struct packet_batch *b, unsigned i)
 				      (uint32_t)b->from[i].sll_ifindex };
 }
 
+static struct sockaddr_ll address_of(const struct out_frame *o)
+{
+	return (struct sockaddr_ll){ .sll_family = AF_PACKET,
+				     .sll_protocol = htons(o->nd ? ETH_P_IPV6 : ETH_P_ARP),
+				     .sll_ifindex = (int)o->index,
+				     .sll_halen = MAC_LEN };
+}
+
+static void send_one(int fd, struct outbox *box, size_t i, struct responder *r)
+{
+	struct sockaddr_ll to = address_of(&box->v[i]);
+	ssize_t n =
+	    sendto(fd, box->v[i].bytes, box->v[i].len, MSG_DONTWAIT, (const struct sockaddr *)&to, sizeof to);
+	responder_sent(r, box, i, 1, n >= 0);
+}
+
 /* Frames [from, from + n), all of one kind, in as few calls as the kernel allows. */
 static void send_run(int fd, struct outbox *box, size_t from, size_t n, struct responder *r)
 {
@@ -167,10 +183,7 @@ static void send_run(int fd, struct outbox *box, size_t from, size_t n, struct r
 	for (size_t i = 0; i < n; i++) {
 		struct out_frame *o = &box->v[from + i];
 		iov[i] = (struct iovec){ o->bytes, o->len };
-		to[i] = (struct sockaddr_ll){ .sll_family = AF_PACKET,
-					      .sll_protocol = htons(o->nd ? ETH_P_IPV6 : ETH_P_ARP),
-					      .sll_ifindex = (int)o->index,
-					      .sll_halen = MAC_LEN };
+		to[i] = address_of(o);
 		m[i].msg_hdr = (struct msghdr){
 			.msg_name = &to[i], .msg_namelen = sizeof to[i], .msg_iov = &iov[i], .msg_iovlen = 1
 		};
@@ -191,7 +204,11 @@ void packet_send(const int fds[static PACKET_N], struct outbox *box, struct resp
 		bool nd = box->v[from].nd;
 		for (n = 1; from + n < box->n && box->v[from + n].nd == nd; n++)
 			;
-		send_run(fds[nd ? PACKET_ND : PACKET_ARP], box, from, n, r);
+		int fd = fds[nd ? PACKET_ND : PACKET_ARP];
+		if (n == 1)
+			send_one(fd, box, from, r);
+		else
+			send_run(fd, box, from, n, r);
 	}
 	box->n = 0;
 }

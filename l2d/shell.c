@@ -79,6 +79,8 @@ static void restore_table(struct l2d *l)
 			 strerror(-r));
 	else
 		log_line(LOG_INFO, "table", "restored", "%d addresses", r);
+	if (l->responder.n_yielded)
+		l->ask_at = loop_clock();
 	free(data);
 }
 
