@@ -99,15 +99,15 @@ static void test_role_decides_who_runs(void **state)
 	assert_string_equal(ask(h, "restart bgpd"), "error: bgpd: no such daemon in role controller\n");
 }
 
+/* The best of some tries counts: on a loaded machine a process may wait longer than that for a processor. */
 static void test_killed_daemon_is_back_at_once(void **state)
 {
 	struct house *h = *state;
 	long long best = INT64_MAX;
+	unsigned life = 1;
 	house_start(h, "all");
-	for (unsigned life = 1; life <= 6; life++) {
-		const char *line = house_wait(h, "bgpd", "start", life);
-		pid_t pid = line_pid(line);
-		house_wait(h, "bgpd", "running", life);
+	for (; life <= 30 && (life <= 3 || best >= AT_ONCE_US); life++) {
+		pid_t pid = line_pid(house_wait(h, "bgpd", "start", life));
 		house_wait_status(h, "bgpd", "\"ready\": true");
 		long long before = house_now_us();
 		kill(pid, SIGKILL);
@@ -115,10 +115,13 @@ static void test_killed_daemon_is_back_at_once(void **state)
 		if (took < best)
 			best = took;
 	}
+	char restarts[32];
+	snprintf(restarts, sizeof restarts, "\"restarts\": %u,", life - 1);
 	house_wait_status(h, "bgpd", "\"last_exit\": \"signal 9\"");
-	house_wait_status(h, "bgpd", "\"restarts\": 6");
+	house_wait_status(h, "bgpd", restarts);
 	assert_true(best < AT_ONCE_US);
-	/* Nobody else noticed. */
+	/* Never late, and nobody else noticed. */
+	assert_null(strstr(house_log(h), "backoff"));
 	assert_int_equal(house_count(h, "l2d", "start"), 1);
 }
 
