@@ -97,6 +97,8 @@ uint32_t entry_get(struct rib *r, prefix_t p)
 	uint32_t e = entry_find(r, p);
 	if (e != NIL)
 		return e;
+	if (r->used >= r->n_buckets)
+		grow_buckets(r);
 	e = take_slot(r);
 	if (e == NIL)
 		return NIL;
@@ -104,8 +106,6 @@ uint32_t entry_get(struct rib *r, prefix_t p)
 	s->len = p.len;
 	memcpy(s->addr, p.addr.bytes, sizeof s->addr);
 	__atomic_store_n(&s->family, p.addr.family, __ATOMIC_RELEASE);
-	if (r->used >= r->n_buckets)
-		grow_buckets(r);
 	link_entry(r, e);
 	return e;
 }
@@ -149,7 +149,6 @@ bool entries_load(struct rib *r)
 	memset(r->buckets, 0xff, r->n_buckets * sizeof *r->buckets);
 	for (uint32_t e = 0; e < n; e++) {
 		struct rib_slot *s = &r->slots->v[e];
-		r->n = e + 1;
 		if (s->family && (!slot_valid(s) || entry_find(r, entry_prefix(r, e)) != NIL))
 			s->family = FAMILY_NONE;
 		if (s->family) {
@@ -160,6 +159,7 @@ bool entries_load(struct rib *r)
 			r->entries[e].chain = r->free;
 			r->free = e;
 		}
+		r->n = e + 1; /* only now: growing links all slots below it */
 	}
 	r->slots->n = n;
 	return true;

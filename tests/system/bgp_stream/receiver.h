@@ -1,0 +1,30 @@
+/* A BGP peer that only listens: accepts, answers, decodes every byte of the stream and keeps the table it
+ * describes. */
+#ifndef INGOT_TESTS_BGP_RECEIVER_H
+#define INGOT_TESTS_BGP_RECEIVER_H
+
+#include "bgpd/bgp_msg.h"
+#include "lib/base/map.h"
+#include "lib/run/loop.h"
+
+struct receiver {
+	struct loop *loop;
+	uint32_t as;
+	uint16_t port; /* chosen by the kernel */
+	int listener, fd;
+	struct loop_fd *listen_watch, *watch;
+	struct loop_timer *keepalive;
+	uint8_t buf[1 << 16];
+	size_t n;
+	struct map table; /* 17 bytes of prefix -> non-NULL */
+	uint64_t sessions, bytes, updates, keepalives, notifications, announced, withdrawn, end_of_rib;
+	bool broken; /* a byte too many or too few: the stream could not be decoded */
+	bool paused; /* stop reading, so that the sender has to wait in the middle of messages */
+};
+
+int receiver_open(struct receiver *r, struct loop *l, uint32_t as);
+void receiver_close(struct receiver *r);
+void receiver_pause(struct receiver *r, bool on);
+bool receiver_has(const struct receiver *r, prefix_t p);
+
+#endif
