@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <cap-ng.h>
+#include <seccomp.h>
 
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
@@ -223,14 +224,22 @@ static void refused(int signal, siginfo_t *info, void *context)
 	_exit(EXIT_REFUSED);
 }
 
+static struct scmp_arg_cmp comparison(const struct sandbox_arg *a)
+{
+	if (a->masked)
+		return (struct scmp_arg_cmp){ a->index, SCMP_CMP_MASKED_EQ, a->mask, a->value };
+	return (struct scmp_arg_cmp){ a->index, SCMP_CMP_EQ, a->value, 0 };
+}
+
 static int add_calls(scmp_filter_ctx filter, unsigned groups)
 {
 	for (size_t i = 0; i < sandbox_n_calls; i++) {
 		const struct sandbox_call *c = &sandbox_calls[i];
 		if (!(c->groups & groups))
 			continue;
+		const struct scmp_arg_cmp args[] = { comparison(&c->args[0]), comparison(&c->args[1]) };
 		uint32_t action = c->error ? SCMP_ACT_ERRNO((unsigned)c->error) : SCMP_ACT_ALLOW;
-		int r = seccomp_rule_add_array(filter, action, c->number, c->n_args, c->args);
+		int r = seccomp_rule_add_array(filter, action, c->number, c->n_args, args);
 		if (r < 0)
 			return r;
 	}

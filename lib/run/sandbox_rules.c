@@ -1,6 +1,6 @@
 /* Who may touch what, as data: one row per daemon, per path and per system call. Linked into every process
- * and changed by none. No row gives a capability: what needs one is opened before the sandbox. docs/threat-model.md
- * draws the same. */
+ * and changed by none. No row gives a capability: what needs one is opened before the sandbox.
+ * docs/threat-model.md draws the same. */
 #include "lib/run/sandbox_rules.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+
+#include <seccomp.h>
 
 #include "lib/base/must.h"
 #include "lib/run/sandbox.h"
@@ -106,11 +108,11 @@ const size_t sandbox_n_files = ARRAY_LEN(sandbox_files);
 	}
 #define IS(n, value)                                                                                         \
 	{                                                                                                    \
-		n, SCMP_CMP_EQ, value, 0                                                                     \
+		n, false, 0, value                                                                           \
 	}
 #define BITS(n, mask, value)                                                                                 \
 	{                                                                                                    \
-		n, SCMP_CMP_MASKED_EQ, mask, value                                                           \
+		n, true, mask, value                                                                         \
 	}
 #define SOCK_KIND 0xf
 

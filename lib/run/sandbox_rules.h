@@ -3,10 +3,9 @@
 #ifndef INGOT_RUN_SANDBOX_RULES_H
 #define INGOT_RUN_SANDBOX_RULES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <seccomp.h>
 
 #include "lib/run/topics.h"
 
@@ -50,12 +49,19 @@ struct sandbox_file {
 	unsigned access; /* FILES_ */
 };
 
+/* An argument of a system call: equal to value, or (masked) equal to it in the bits of mask. */
+struct sandbox_arg {
+	unsigned index;
+	bool masked;
+	uint64_t mask, value;
+};
+
 struct sandbox_call {
 	unsigned groups; /* allowed when one of these is in the daemon's mask */
 	int number;
 	int error; /* 0 = allowed; otherwise the answer, for libraries that only try */
 	unsigned n_args;
-	struct scmp_arg_cmp args[2];
+	struct sandbox_arg args[2];
 };
 
 struct sandbox_rules {
