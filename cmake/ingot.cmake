@@ -18,8 +18,9 @@ add_library(ingot_flags INTERFACE)
 target_include_directories(ingot_flags INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_definitions(ingot_flags INTERFACE _GNU_SOURCE INGOT_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${INGOT_TEST_HOOKS}>:INGOT_TEST_HOOKS>)
+# clang takes protobuf-c's INIT macros, which cast a constant empty string, for our own code; gcc does not.
 target_compile_options(ingot_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wconversion
+  -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes $<$<C_COMPILER_ID:GNU>:-Wcast-qual> -Wconversion
   -Wpointer-arith -Wundef -Wvla -Wformat=2 -Werror -fno-common -fstack-protector-strong)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(ingot_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections
