@@ -184,6 +184,17 @@ static bool harvest_push(struct harvest *h, struct claim *c)
 	return true;
 }
 
+#ifdef INGOT_TEST_HOOKS
+/* A manifest that kills its reader at will, for the tests of the quarantine; no release has this. */
+static void crash_on_demand(const struct manifest_object *o)
+{
+	const Ingot__ObjectMeta *meta = object_meta(o->kind, o->message);
+	const char *who = kv_get(meta->annotations, meta->n_annotations, "ingot.dev/test-crash");
+	if (who && strcmp(who, "watcher") == 0)
+		abort();
+}
+#endif
+
 static void on_object(void *ctx, struct manifest_object *o)
 {
 	struct harvest *h = ctx;
@@ -196,6 +207,9 @@ static void on_object(void *ctx, struct manifest_object *o)
 			h->oom = true;
 		return;
 	}
+#ifdef INGOT_TEST_HOOKS
+	crash_on_demand(o);
+#endif
 	struct claim *c = calloc(1, sizeof *c);
 	struct entry *e = c ? entry_get(h->m, o->kind, o->key) : NULL;
 	if (!c || !e || !harvest_push(h, c)) {
@@ -339,19 +353,8 @@ static int adopt(struct harvest *h)
 		map_fini(&fresh, NULL);
 		return -ENOMEM;
 	}
+	/* What is new first: a namespace that stays in use is never out of use. */
 	size_t n = 0;
-	for (size_t i = 0; i < n_old; i++) {
-		struct claim *old = f->claims[i];
-		if (in_harvest(&fresh, old))
-			continue; /* its successor takes it over below */
-		if (stays(h, old)) {
-			v[n++] = old;
-			continue;
-		}
-		claim_unlink(h->m, old);
-		claim_free(old);
-	}
-	map_fini(&fresh, NULL);
 	for (size_t i = 0; i < h->n; i++) {
 		struct claim *old = claim_of(f, h->v[i]->entry);
 		if (old)
@@ -363,6 +366,18 @@ static int adopt(struct harvest *h)
 			h->oom = true;
 		}
 	}
+	for (size_t i = 0; i < n_old; i++) {
+		struct claim *old = f->claims[i];
+		if (in_harvest(&fresh, old))
+			continue; /* its successor has taken it over */
+		if (stays(h, old)) {
+			v[n++] = old;
+			continue;
+		}
+		claim_unlink(h->m, old);
+		claim_free(old);
+	}
+	map_fini(&fresh, NULL);
 	free(f->claims);
 	f->claims = v;
 	f->n_claims = n;
@@ -499,6 +514,11 @@ size_t mirror_objects(const struct mirror *m, enum kind k)
 	map_each (&m->entries[k], e)
 		n += ((const struct entry *)e->value)->claims != NULL;
 	return n;
+}
+
+size_t mirror_remembered(const struct mirror *m)
+{
+	return map_len(&m->entries[KIND_SERVICE]);
 }
 
 const struct diags *mirror_file_diags(const struct mirror *m, const char *path)

@@ -48,6 +48,7 @@ void mirror_each_unseen(const struct mirror *m, const char *folder, void (*fn)(v
 size_t mirror_files(const struct mirror *m);
 size_t mirror_files_bad(const struct mirror *m); /* with at least one error */
 size_t mirror_objects(const struct mirror *m, enum kind k);
+size_t mirror_remembered(const struct mirror *m);				 /* Services, gone ones too */
 const struct diags *mirror_file_diags(const struct mirror *m, const char *path); /* NULL: file not known */
 /* Every file, in order of first sight. */
 void mirror_each_file(const struct mirror *m, void (*fn)(void *ctx, const char *path, const struct diags *d),
