@@ -18,24 +18,37 @@ enum {
 	BUS_MAX_PENDING = 4096,	  /* requests of ours that wait for an answer */
 };
 
+/* A socket and what its connections tell. Data flows one way on each: docs/bus.md, "What nng is spared". */
+struct bus_socket {
+	struct bus *bus;
+	nng_socket s;
+	bool is_open;
+	struct loop_fd *watch;
+	/* Connections made so far, and how many stand: written by nng's threads, read by ours. */
+	atomic_uint connects;
+	atomic_int pipes;
+	uint32_t allowed; /* READS() mask of who may connect; constant once it listens */
+};
+
 /* The connections to one other daemon. */
 struct bus_link {
 	struct bus *bus;
 	enum daemon_id daemon;
-	nng_socket sub, req;
-	bool sub_open, req_open;
-	struct loop_fd *sub_watch, *req_watch;
-	/* Connections made so far, and whether one stands: written by nng's threads, read by ours. */
-	atomic_uint sub_connects, req_connects;
-	atomic_int req_pipes;
-	unsigned sub_seen, req_seen;
+	struct bus_socket frames;		       /* SUB: its topics */
+	struct bus_socket asks;			       /* PUSH: our requests */
+	struct bus_socket answers;		       /* SUB: its replies to us */
+	unsigned frames_seen, asks_seen, answers_seen; /* connections we know of */
+	/* Asks and answers both arrive: a greeting came back over the connections that stand now. */
+	bool is_greeted;
+	unsigned greeting; /* how many came back so far; 0 = none */
+	uint32_t greeting_id;
+	mono_t greet_at;
+	int64_t greet_delay;
 	struct bus_pending *pending, **pending_tail;
 };
 
 struct bus_access {
 	uid_t uid_base, self;
-	uint32_t pub_readers; /* READS() mask */
-	uint32_t rep_callers;
 	atomic_uint refused; /* connections, counted by nng's threads */
 };
 
@@ -50,11 +63,12 @@ struct bus {
 	enum daemon_id self;
 	unsigned daemons;
 	uint64_t epoch;
-	struct bus_access access; /* nng's threads read it: constant once the sockets listen */
-	nng_socket pub, rep;
-	bool pub_open, rep_open;
-	struct loop_fd *rep_watch;
-	int wake_fd; /* eventfd: a connection was made */
+	struct bus_access access;	   /* nng's threads read it: constant once the sockets listen */
+	struct bus_socket pub;		   /* PUB: our topics */
+	struct bus_socket rep;		   /* PULL: requests of others */
+	struct bus_socket reply[DAEMON_N]; /* PUB: our replies, one socket per caller */
+	uint64_t instance;		   /* random */
+	int wake_fd;			   /* eventfd: a connection was made */
 	struct loop_fd *wake_watch;
 	struct loop_timer *timer;
 	mono_t timer_at;
@@ -75,15 +89,21 @@ void bus_count(struct bus *b, struct metric *m, enum topic t);
 /* Makes sure the timer fires no later than at. */
 void bus_wake_at(struct bus *b, mono_t at);
 /* The link to d, dialled as far as asked; NULL with errno (EHOSTUNREACH: does not run in this role). */
-struct bus_link *bus_link_to(struct bus *b, enum daemon_id d, bool sub, bool req);
+struct bus_link *bus_link_to(struct bus *b, enum daemon_id d, bool frames, bool requests);
+/* Opens what this daemon serves. 0 or a negative errno. */
+int bus_listen(struct bus *b);
+void bus_close_sockets(struct bus *b);
+/* Sends m, or frees it when that would have to wait; true when it was taken. */
+bool socket_send(struct bus_socket *s, nng_msg *m);
 /* Daemons that may run as uid, as READS() mask. */
 uint32_t bus_daemons_of(const struct bus_access *a, uint64_t uid);
+/* What a daemon does when it exits: frees our memory, leaves the sockets to the end of the process. */
+void bus_leave(struct bus *b);
 /* A message with room for size bytes; NULL when out of memory. */
 nng_msg *bus_message(size_t size);
 
 mono_t publisher_tick(struct publisher *p, mono_t now); /* returns when it wants the next */
 void publisher_free(struct publisher *p);
-int publishers_open(struct bus *b);
 void publisher_since(struct bus *b, const Ingot__SinceRequest *ask, struct exchange *x);
 
 /* The subscriber gets the value's ownership with upsert_owned instead of a loan. */
@@ -93,15 +113,14 @@ struct subscriber *bus_subscribe_owned(struct bus *b, enum topic t, const struct
 mono_t subscriber_tick(struct subscriber *s, mono_t now);
 void subscriber_connected(struct subscriber *s);
 void subscriber_free(struct subscriber *s);
-void link_read_frames(void *link, unsigned events);
+void link_read_frames(void *socket, unsigned events);
 
-int requests_open(struct bus *b);
 mono_t link_tick(struct bus_link *l, mono_t now);
-void link_resend(struct bus_link *l);
+void link_connected(struct bus_link *l); /* asks or answers are connected anew */
 void link_free_pending(struct bus_link *l);
-void link_read_replies(void *link, unsigned events);
+void link_read_replies(void *socket, unsigned events);
 void exchanges_free(struct bus *b);
-void exchanges_read(void *bus, unsigned events);
+void exchanges_read(void *socket, unsigned events);
 uint32_t exchange_callers(const struct exchange *x); /* daemons that the caller may be */
 
 #endif

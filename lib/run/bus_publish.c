@@ -77,8 +77,7 @@ static void publisher_send(struct publisher *p, Ingot__Op op, struct entry *e)
 	uint8_t *body = nng_msg_body(m);
 	body[0] = bus_wire_topic_id(p->topic);
 	ingot__envelope__pack(&envelope, body + 1);
-	if (nng_sendmsg(b->pub, m, NNG_FLAG_NONBLOCK) != 0)
-		nng_msg_free(m);
+	socket_send(&b->pub, m);
 }
 
 static void publisher_changed(struct publisher *p, Ingot__Op op, struct entry *e)
@@ -101,7 +100,7 @@ mono_t publisher_tick(struct publisher *p, mono_t now)
 
 struct publisher *bus_publish(struct bus *b, enum topic t)
 {
-	if (topic_publisher(t) != b->self || b->publisher[t]) {
+	if (topic_publisher(t) != b->self || b->publisher[t] || !b->pub.is_open) {
 		errno = EINVAL;
 		return NULL;
 	}

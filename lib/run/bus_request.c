@@ -4,43 +4,42 @@
 #include "lib/run/bus_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/must.h"
-#include "lib/base/strbuf.h"
 
-enum { RETRY_US = 5000, ID_FLAG = 31, MAX_MESSAGE = 256 };
+/* In the id of an exchange: a greeting. Requests have the other half of the numbers. */
+#define GREETING_FLAG 0x80000000u
+
+enum { RETRY_US = 5000, GREET_MIN_US = 5000, GREET_MAX_US = 80000 };
 
 struct bus_pending {
 	struct bus_pending *next;
 	uint64_t id; /* the low 31 bits are the id on the wire */
 	enum request_kind kind;
-	nng_msg *message; /* body alone; a duplicate is sent, so that it can be sent again */
-	unsigned sent_on; /* number of the connection it was sent on; 0 = not sent */
+	uint8_t *message; /* the packed Request, to be sent again after a reconnect */
+	size_t message_len;
+	unsigned sent_in; /* number of the greeting it was sent after; 0 = not sent */
+	uint8_t *answer;  /* parts that came */
+	size_t answer_len, answer_size;
+	unsigned n_parts;
 	mono_t deadline;
 	bus_answer fn;
 	void *ctx;
 };
 
-/* A request that somebody waits for. */
-struct exchange {
-	struct bus *bus;
-	struct exchange *next, *prev;
-	nng_msg *message; /* its header is the way back */
-	enum request_kind kind;
-	uint32_t callers;
-};
-
-static uint32_t wire_id(uint64_t id)
+static uint32_t wire_id(const struct bus_pending *p)
 {
-	return (uint32_t)id | 1u << ID_FLAG;
+	return (uint32_t)p->id & ~GREETING_FLAG;
 }
 
 static void pending_free(struct bus *b, struct bus_pending *p)
 {
 	b->n_pending--;
-	nng_msg_free(p->message);
+	free(p->message);
+	free(p->answer);
 	free(p);
 }
 
@@ -60,27 +59,62 @@ static struct bus_pending *link_unlink(struct bus_link *l, struct bus_pending **
 	return p;
 }
 
-/* Sends when a connection stands; else the next connection's wake does. */
-static void pending_send(struct bus_link *l, struct bus_pending *p)
+static bool link_send(struct bus_link *l, const uint8_t *data, size_t len)
 {
-	nng_msg *copy;
-	unsigned connection = atomic_load(&l->req_connects);
-	if (connection == p->sent_on || atomic_load(&l->req_pipes) <= 0)
-		return;
-	p->sent_on = 0;
-	if (nng_msg_dup(&copy, p->message) == 0) {
-		if (nng_msg_header_append_u32(copy, wire_id(p->id)) == 0 &&
-		    nng_sendmsg(l->req, copy, NNG_FLAG_NONBLOCK) == 0) {
-			p->sent_on = connection;
-			return;
-		}
-		nng_msg_free(copy);
-	}
-	bus_wake_at(l->bus, mono_add(loop_now(l->bus->loop), RETRY_US)); /* the socket's queue is full */
+	nng_msg *m = bus_message(len);
+	if (!m)
+		return false;
+	memcpy(nng_msg_body(m), data, len);
+	return socket_send(&l->asks, m);
 }
 
-void link_resend(struct bus_link *l)
+/* Sends when the server is known to hear and to be heard; else the greeting's answer does. */
+static void pending_send(struct bus_link *l, struct bus_pending *p)
 {
+	if (!l->is_greeted || p->sent_in == l->greeting)
+		return;
+	p->n_parts = 0;
+	p->answer_len = 0;
+	if (link_send(l, p->message, p->message_len))
+		p->sent_in = l->greeting;
+	else
+		bus_wake_at(l->bus, mono_add(loop_now(l->bus->loop), RETRY_US)); /* the queue is full */
+}
+
+/* A connection of our side may stand a moment before the server's side knows it: an answer would be lost in
+ * between. So the server is greeted until it answers. */
+static void link_greet(struct bus_link *l)
+{
+	Ingot__Request request = INGOT__REQUEST__INIT;
+	uint8_t packed[128];
+	request.version = BUS_VERSION;
+	request.kind = BUS_GREETING;
+	request.caller = l->bus->self;
+	request.instance = l->bus->instance;
+	request.id = l->greeting_id;
+	must(ingot__request__get_packed_size(&request) <= sizeof(packed));
+	link_send(l, packed, ingot__request__pack(&request, packed));
+	l->greet_at = mono_add(loop_now(l->bus->loop), l->greet_delay);
+	l->greet_delay = 2 * l->greet_delay > GREET_MAX_US ? GREET_MAX_US : 2 * l->greet_delay;
+	bus_wake_at(l->bus, l->greet_at);
+}
+
+void link_connected(struct bus_link *l)
+{
+	l->is_greeted = false;
+	l->greet_at = MONO_NEVER;
+	if (atomic_load(&l->asks.pipes) <= 0 || atomic_load(&l->answers.pipes) <= 0)
+		return; /* the other connection's arrival greets */
+	l->greeting_id = GREETING_FLAG | (l->greeting_id + 1);
+	l->greet_delay = GREET_MIN_US;
+	link_greet(l);
+}
+
+static void link_greeted(struct bus_link *l)
+{
+	l->is_greeted = true;
+	l->greeting++;
+	l->greet_at = MONO_NEVER;
 	for (struct bus_pending *p = l->pending; p; p = p->next)
 		pending_send(l, p);
 }
@@ -88,11 +122,12 @@ void link_resend(struct bus_link *l)
 mono_t link_tick(struct bus_link *l, mono_t now)
 {
 	mono_t next = MONO_NEVER;
+	if (mono_reached(now, l->greet_at))
+		link_greet(l);
 	/* Callbacks may ask and cancel, so those that are due leave the list first, one at a time. */
 	for (struct bus_pending **at = &l->pending; *at;) {
 		if (!mono_reached(now, (*at)->deadline)) {
-			if ((*at)->sent_on == 0)
-				pending_send(l, *at);
+			pending_send(l, *at);
 			next = mono_min(next, (*at)->deadline);
 			at = &(*at)->next;
 			continue;
@@ -103,7 +138,7 @@ mono_t link_tick(struct bus_link *l, mono_t now)
 		at = &l->pending;
 		next = MONO_NEVER;
 	}
-	return next;
+	return mono_min(next, l->greet_at);
 }
 
 void link_free_pending(struct bus_link *l)
@@ -112,22 +147,27 @@ void link_free_pending(struct bus_link *l)
 		pending_free(l->bus, link_unlink(l, &l->pending));
 }
 
-/* kind and payload as a Request, in a message's body. */
-static nng_msg *request_message(enum request_kind kind, const ProtobufCMessage *payload)
+/* Packs kind and payload as a Request into p->message. */
+static int pending_pack(struct bus *b, struct bus_pending *p, const ProtobufCMessage *payload)
 {
 	size_t len = protobuf_c_message_get_packed_size(payload);
-	uint8_t *packed = len <= BUS_MAX_VALUE ? malloc(len ? len : 1) : NULL;
+	if (len > BUS_MAX_REQUEST)
+		return -EMSGSIZE;
+	uint8_t *packed = malloc(len + 1);
 	if (!packed)
-		return NULL;
+		return -ENOMEM;
 	Ingot__Request request = INGOT__REQUEST__INIT;
 	request.version = BUS_VERSION;
-	request.kind = kind;
+	request.kind = p->kind;
 	request.payload = (ProtobufCBinaryData){ protobuf_c_message_pack(payload, packed), packed };
-	nng_msg *m = bus_message(ingot__request__get_packed_size(&request));
-	if (m)
-		ingot__request__pack(&request, nng_msg_body(m));
+	request.caller = b->self;
+	request.instance = b->instance;
+	request.id = wire_id(p);
+	p->message = malloc(ingot__request__get_packed_size(&request));
+	if (p->message)
+		p->message_len = ingot__request__pack(&request, p->message);
 	free(packed);
-	return m;
+	return p->message ? 0 : -ENOMEM;
 }
 
 uint64_t bus_request(struct bus *b, enum daemon_id server, enum request_kind r,
@@ -148,15 +188,16 @@ uint64_t bus_request(struct bus *b, enum daemon_id server, enum request_kind r,
 	if (!l)
 		return 0;
 	struct bus_pending *p = calloc(1, sizeof(*p));
-	nng_msg *m = p ? request_message(r, payload) : NULL;
-	if (!m) {
-		free(p);
-		errno = ENOMEM;
+	if (!p)
 		return 0;
-	}
 	p->id = ++b->last_id;
 	p->kind = r;
-	p->message = m;
+	int error = pending_pack(b, p, payload);
+	if (error < 0) {
+		free(p);
+		errno = -error;
+		return 0;
+	}
 	p->deadline = mono_add(loop_now(b->loop), type->deadline_us);
 	p->fn = fn;
 	p->ctx = ctx;
@@ -180,9 +221,9 @@ void bus_cancel(struct bus *b, uint64_t id)
 	}
 }
 
-static void pending_answer(struct bus *b, struct bus_pending *p, const uint8_t *data, size_t len)
+static void pending_answer(struct bus *b, struct bus_pending *p)
 {
-	Ingot__Reply *reply = ingot__reply__unpack(NULL, len, data);
+	Ingot__Reply *reply = ingot__reply__unpack(NULL, p->answer_len, p->answer);
 	const ProtobufCMessageDescriptor *type = bus_wire_request_type(p->kind)->reply;
 	ProtobufCMessage *payload = NULL;
 	if (reply && reply->error == 0)
@@ -202,206 +243,87 @@ static void pending_answer(struct bus *b, struct bus_pending *p, const uint8_t *
 		ingot__reply__free_unpacked(reply, NULL);
 }
 
-static void link_reply(struct bus_link *l, nng_msg *m)
+/* Appends a part. 0, or a negative errno: what came so far is worth nothing. */
+static int pending_add_part(struct bus_pending *p, const struct bus_part *part)
 {
-	uint32_t id;
-	if (nng_msg_header_trim_u32(m, &id) != 0) {
-		bus_drop(l->bus, BUS_DROP_MALFORMED);
+	if (part->number != p->n_parts)
+		return -EILSEQ;
+	if (p->answer_len + part->len > BUS_MAX_FRAME)
+		return -EMSGSIZE;
+	if (p->answer_len + part->len > p->answer_size || !p->answer) {
+		size_t size =
+		    part->is_last ? p->answer_len + part->len + 1 : 2 * p->answer_size + BUS_MAX_PART + 1;
+		uint8_t *grown = realloc(p->answer, size);
+		if (!grown)
+			return -ENOMEM;
+		p->answer = grown;
+		p->answer_size = size;
+	}
+	memcpy(p->answer + p->answer_len, part->data, part->len);
+	p->answer_len += part->len;
+	p->n_parts++;
+	return 0;
+}
+
+static struct bus_pending **link_find(struct bus_link *l, uint32_t id)
+{
+	struct bus_pending **at = &l->pending;
+	while (*at && wire_id(*at) != id)
+		at = &(*at)->next;
+	return at;
+}
+
+static void link_part(struct bus_link *l, const struct bus_part *part)
+{
+	if (part->id & GREETING_FLAG) {
+		if (part->id == l->greeting_id && !l->is_greeted)
+			link_greeted(l);
 		return;
 	}
-	struct bus_pending **at = &l->pending;
-	while (*at && wire_id((*at)->id) != id)
-		at = &(*at)->next;
-	if (!*at) {
+	struct bus_pending **at = link_find(l, part->id);
+	struct bus_pending *p = *at;
+	if (!p) {
 		bus_drop(l->bus,
 			 BUS_DROP_STRAY); /* cancelled, too late, or the second answer after a resend */
 		return;
 	}
-	struct bus_pending *p = link_unlink(l, at);
-	pending_answer(l->bus, p, nng_msg_body(m), nng_msg_len(m));
+	int r = pending_add_part(p, part);
+	if (r == -EILSEQ && part->number > 0) {
+		/* A part was lost, or this is the rest of an answer that a reconnect cut off: the deadline or
+		 * the next connection decides. */
+		bus_drop(l->bus, BUS_DROP_ORDER);
+		p->sent_in = part->is_last ? 0 : p->sent_in;
+		pending_send(l, p);
+		return;
+	}
+	if (r == -EILSEQ) { /* from the beginning: the answer to a resend */
+		p->n_parts = 0;
+		p->answer_len = 0;
+		r = pending_add_part(p, part);
+	}
+	if (r == 0 && !part->is_last)
+		return;
+	link_unlink(l, at);
+	if (r == 0)
+		pending_answer(l->bus, p);
+	else
+		p->fn(p->ctx, r, "the answer is too large", NULL);
 	pending_free(l->bus, p);
 }
 
-void link_read_replies(void *link, unsigned events)
+void link_read_replies(void *socket, unsigned events)
 {
-	struct bus_link *l = link;
+	struct bus_socket *s = socket;
+	struct bus_link *l = (struct bus_link *)(void *)((char *)s - offsetof(struct bus_link, answers));
 	nng_msg *m;
 	(void)events;
-	for (int i = 0; i < BUS_TURN && nng_recvmsg(l->req, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
-		link_reply(l, m);
-		nng_msg_free(m);
-	}
-}
-
-int bus_serve(struct bus *b, enum request_kind r, bus_handler fn, void *ctx)
-{
-	enum daemon_id server = bus_wire_request_type(r)->server;
-	if ((server != b->self && server != DAEMON_N) || r == REQUEST_SINCE || !b->rep_open)
-		return -EINVAL;
-	b->handler[r] = (struct bus_handler_slot){ fn, ctx };
-	return 0;
-}
-
-uint32_t exchange_callers(const struct exchange *x)
-{
-	return x->callers;
-}
-
-static void exchange_free(struct exchange *x)
-{
-	struct bus *b = x->bus;
-	*(x->prev ? &x->prev->next : &b->exchanges) = x->next;
-	if (x->next)
-		x->next->prev = x->prev;
-	b->n_exchanges--;
-	if (x->message)
-		nng_msg_free(x->message);
-	free(x);
-}
-
-void exchanges_free(struct bus *b)
-{
-	while (b->exchanges)
-		exchange_free(b->exchanges);
-}
-
-static void exchange_send(struct exchange *x, const Ingot__Reply *reply)
-{
-	size_t len = ingot__reply__get_packed_size(reply);
-	nng_msg *m = x->message;
-	nng_msg_clear(m); /* the body; the header is the way back */
-	if (nng_msg_realloc(m, len) == 0) {
-		ingot__reply__pack(reply, nng_msg_body(m));
-		if (nng_sendmsg(x->bus->rep, m, NNG_FLAG_NONBLOCK) == 0)
-			x->message = NULL;
+	for (int i = 0; i < BUS_TURN && nng_recvmsg(s->s, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
+		struct bus_part part;
+		enum bus_reason reason = bus_wire_part(nng_msg_body(m), nng_msg_len(m), &part);
+		if (reason == BUS_DROP_NONE && part.instance == l->bus->instance)
+			link_part(l, &part);
 		else
-			bus_drop(x->bus, BUS_DROP_FULL);
-	}
-	exchange_free(x);
-}
-
-void bus_reply_error(struct exchange *x, int error, const char *message)
-{
-	char text[MAX_MESSAGE];
-	Ingot__Reply reply = INGOT__REPLY__INIT;
-	reply.error = error < 0 ? error : -EIO;
-	str_fmt(text, sizeof(text), "%s", message);
-	reply.message = text;
-	exchange_send(x, &reply);
-}
-
-void bus_reply(struct exchange *x, const ProtobufCMessage *payload)
-{
-	must(payload->descriptor == bus_wire_request_type(x->kind)->reply);
-	size_t len = protobuf_c_message_get_packed_size(payload);
-	uint8_t *packed = len < BUS_MAX_FRAME - 1024 ? malloc(len ? len : 1) : NULL;
-	if (!packed) {
-		bus_reply_error(x, -EMSGSIZE, "the answer is too large");
-		return;
-	}
-	Ingot__Reply reply = INGOT__REPLY__INIT;
-	reply.payload = (ProtobufCBinaryData){ protobuf_c_message_pack(payload, packed), packed };
-	exchange_send(x, &reply);
-	free(packed);
-}
-
-static void exchange_serve(struct exchange *x, const Ingot__Request *request)
-{
-	struct bus *b = x->bus;
-	const struct bus_request_type *type = bus_wire_request_type(x->kind);
-	ProtobufCMessage *payload = bus_wire_unpack(type->request, &request->payload);
-	if (!payload) {
-		bus_drop(b, BUS_DROP_PAYLOAD);
-		bus_reply_error(x, -EBADMSG, "the request cannot be read");
-		return;
-	}
-	if (x->kind == REQUEST_SINCE)
-		publisher_since(b, (const Ingot__SinceRequest *)(const void *)payload, x);
-	else if (b->handler[x->kind].fn)
-		b->handler[x->kind].fn(b->handler[x->kind].ctx, payload, x);
-	else
-		bus_reply_error(x, -ENOSYS, "nobody serves that request here");
-	protobuf_c_message_free_unpacked(payload, NULL);
-}
-
-/* Who sent it, as READS() mask. */
-static uint32_t message_callers(const struct bus *b, const nng_msg *m)
-{
-	uint64_t uid;
-	if (nng_pipe_get_uint64(nng_msg_get_pipe(m), NNG_OPT_IPC_PEER_UID, &uid) != 0)
-		return 0; /* gone already: nobody to answer */
-	return bus_daemons_of(&b->access, uid);
-}
-
-struct refusal {
-	enum bus_reason reason;
-	int error;
-	const char *message;
-};
-
-static struct refusal request_check(const struct bus *b, const Ingot__Request *request, uint32_t callers)
-{
-	if (request->version + 1 < BUS_VERSION || request->version > BUS_VERSION + 1)
-		return (struct refusal){ BUS_DROP_VERSION, -EPROTONOSUPPORT,
-					 "this daemon is of another release" };
-	if (request->kind >= REQUEST_N)
-		return (struct refusal){ BUS_DROP_KIND, -ENOSYS, "unknown request" };
-	if (!(bus_wire_request_type((enum request_kind)request->kind)->callers & callers))
-		return (struct refusal){ BUS_DROP_CALLER, -EACCES, "the caller may not ask that" };
-	if (b->n_exchanges > BUS_MAX_EXCHANGES)
-		return (struct refusal){ BUS_DROP_FULL, -EBUSY, "too many requests wait for an answer" };
-	return (struct refusal){ BUS_DROP_NONE, 0, NULL };
-}
-
-/* Takes m. */
-static struct exchange *exchange_new(struct bus *b, nng_msg *m, const Ingot__Request *request)
-{
-	struct exchange *x = calloc(1, sizeof(*x));
-	if (!x) {
+			bus_drop(l->bus, reason == BUS_DROP_NONE ? BUS_DROP_STRAY : reason);
 		nng_msg_free(m);
-		return NULL;
 	}
-	x->bus = b;
-	x->message = m;
-	x->kind = (enum request_kind)request->kind;
-	x->callers = message_callers(b, m);
-	x->next = b->exchanges;
-	if (x->next)
-		x->next->prev = x;
-	b->exchanges = x;
-	b->n_exchanges++;
-	return x;
-}
-
-/* Takes m. */
-static void exchange_read(struct bus *b, nng_msg *m)
-{
-	size_t len = nng_msg_len(m);
-	Ingot__Request *request =
-	    len <= BUS_MAX_FRAME ? ingot__request__unpack(NULL, len, nng_msg_body(m)) : NULL;
-	if (!request) {
-		bus_drop(b, BUS_DROP_MALFORMED);
-		nng_msg_free(m);
-		return;
-	}
-	struct exchange *x = exchange_new(b, m, request);
-	if (x) {
-		struct refusal no = request_check(b, request, x->callers);
-		if (no.reason == BUS_DROP_NONE) {
-			exchange_serve(x, request);
-		} else {
-			bus_drop(b, no.reason);
-			bus_reply_error(x, no.error, no.message);
-		}
-	}
-	ingot__request__free_unpacked(request, NULL);
-}
-
-void exchanges_read(void *bus, unsigned events)
-{
-	struct bus *b = bus;
-	nng_msg *m;
-	(void)events;
-	for (int i = 0; i < BUS_TURN && nng_recvmsg(b->rep, &m, NNG_FLAG_NONBLOCK) == 0; i++)
-		exchange_read(b, m);
 }

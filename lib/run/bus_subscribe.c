@@ -5,6 +5,7 @@
 #include "lib/run/bus_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ enum {
 	GAP_DELAY_MAX_US = 20000,
 	FAIL_DELAY_MIN_US = 20000,
 	FAIL_DELAY_MAX_US = 320000,
+	CLOCK_SLACK_US = 1000000,
 };
 
 /* What we remember of a key: enough to know an unchanged value and a key that did not come again. */
@@ -211,11 +213,20 @@ static void subscriber_replay(struct subscriber *s)
 		subscriber_gap(s);
 }
 
+/* Epochs are readings of this machine's clock. One from the future would make every later life of that
+ * publisher look old. */
+static bool epoch_is_future(const struct bus *b, uint64_t epoch)
+{
+	return epoch > (uint64_t)loop_now(b->loop).us + CLOCK_SLACK_US;
+}
+
 /* Applies a chunk; false when it cannot be meant. */
 static bool subscriber_chunk(struct subscriber *s, const Ingot__SinceReply *reply)
 {
 	enum bus_reason reason = bus_wire_since_check(reply);
-	if (reason == BUS_DROP_NONE && reply->epoch < s->epoch)
+	if (reason == BUS_DROP_NONE && epoch_is_future(s->bus, reply->epoch))
+		reason = BUS_DROP_MALFORMED;
+	else if (reason == BUS_DROP_NONE && reply->epoch < s->epoch)
 		reason = BUS_DROP_OLD_EPOCH;
 	else if (reason == BUS_DROP_NONE && !reply->restart &&
 		 (reply->epoch != s->epoch || reply->covered < s->applied ||
@@ -312,6 +323,8 @@ static void link_frame(struct bus_link *l, const uint8_t *data, size_t len)
 		reason = BUS_DROP_TOPIC;
 	else if (e->epoch < s->epoch)
 		reason = BUS_DROP_OLD_EPOCH;
+	else if (epoch_is_future(b, e->epoch))
+		reason = BUS_DROP_MALFORMED;
 	if (reason != BUS_DROP_NONE) {
 		bus_drop(b, reason);
 	} else if (s->state != SUBSCRIBER_STREAM) {
@@ -323,12 +336,13 @@ static void link_frame(struct bus_link *l, const uint8_t *data, size_t len)
 	ingot__envelope__free_unpacked(e, NULL);
 }
 
-void link_read_frames(void *link, unsigned events)
+void link_read_frames(void *socket, unsigned events)
 {
-	struct bus_link *l = link;
+	struct bus_socket *s = socket;
+	struct bus_link *l = (struct bus_link *)(void *)((char *)s - offsetof(struct bus_link, frames));
 	nng_msg *m;
 	(void)events;
-	for (int i = 0; i < BUS_TURN && nng_recvmsg(l->sub, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
+	for (int i = 0; i < BUS_TURN && nng_recvmsg(s->s, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
 		link_frame(l, nng_msg_body(m), nng_msg_len(m));
 		nng_msg_free(m);
 	}
@@ -346,7 +360,7 @@ static struct subscriber *subscriber_new(struct bus *b, enum topic t, const stru
 	struct bus_link *l = bus_link_to(b, publisher, true, true);
 	if (!l)
 		return NULL;
-	if (nng_socket_set(l->sub, NNG_OPT_SUB_SUBSCRIBE, &id, 1) != 0) {
+	if (nng_socket_set(l->frames.s, NNG_OPT_SUB_SUBSCRIBE, &id, 1) != 0) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -362,7 +376,7 @@ static struct subscriber *subscriber_new(struct bus *b, enum topic t, const stru
 	map_init(&s->known);
 	b->subscriber[t] = s;
 	/* Without a connection yet, its arrival asks. */
-	subscriber_wait(s, l->sub_seen > 0 ? loop_now(b->loop) : MONO_NEVER);
+	subscriber_wait(s, l->frames_seen > 0 ? loop_now(b->loop) : MONO_NEVER);
 	return s;
 }
 

@@ -136,6 +136,36 @@ enum bus_reason bus_wire_frame(const uint8_t *data, size_t len, enum topic *topi
 	return BUS_DROP_NONE;
 }
 
+void bus_wire_put_part(const struct bus_part *part, uint8_t head[static BUS_PART_HEAD])
+{
+	for (unsigned i = 0; i < 8; i++)
+		head[i] = (uint8_t)(part->instance >> (56 - 8 * i));
+	for (unsigned i = 0; i < 4; i++)
+		head[8 + i] = (uint8_t)(part->id >> (24 - 8 * i));
+	head[12] = (uint8_t)(part->number >> 8);
+	head[13] = (uint8_t)part->number;
+	head[14] = part->is_last;
+}
+
+enum bus_reason bus_wire_part(const uint8_t *frame, size_t len, struct bus_part *ret)
+{
+	struct bus_part part = { 0 };
+	if (len < BUS_PART_HEAD || frame[14] > 1)
+		return BUS_DROP_MALFORMED;
+	if (len > BUS_PART_HEAD + BUS_MAX_PART)
+		return BUS_DROP_OVERSIZE;
+	for (unsigned i = 0; i < 8; i++)
+		part.instance = part.instance << 8 | frame[i];
+	for (unsigned i = 8; i < 12; i++)
+		part.id = part.id << 8 | frame[i];
+	part.number = (unsigned)frame[12] << 8 | frame[13];
+	part.is_last = frame[14] == 1;
+	part.data = frame + BUS_PART_HEAD;
+	part.len = len - BUS_PART_HEAD;
+	*ret = part;
+	return BUS_DROP_NONE;
+}
+
 enum bus_reason bus_wire_since_check(const Ingot__SinceReply *reply)
 {
 	uint64_t last = 0;

@@ -9,7 +9,15 @@
 #include "lib/run/bus.h"
 #include "proto/bus.pb-c.h"
 
-enum { BUS_MAX_KEY = 600, BUS_MAX_VALUE = 1 << 20 };
+enum {
+	BUS_MAX_KEY = 600,
+	BUS_MAX_VALUE = 1 << 20,
+	/* No frame is larger: a Unix socket takes or refuses up to some 36 kB whole, so nng never has a frame
+	 * half sent when the other side dies (docs/bus.md, "What nng is spared"). */
+	BUS_MAX_PART = 30 << 10,
+	BUS_MAX_REQUEST = 24 << 10,
+	BUS_GREETING = 1 << 16, /* a request's kind */
+};
 
 /* Why a message was dropped: the label of ingot_bus_dropped_total. */
 #define BUS_REASONS(X)                                                                                       \
@@ -59,6 +67,20 @@ enum bus_reason bus_wire_check(const Ingot__Envelope *e);
 /* A since reply as a whole: sequences ascend and none is above covered. Each change is checked when it is
  * applied. */
 enum bus_reason bus_wire_since_check(const Ingot__SinceReply *reply);
+/* A frame of a reply: instance of the caller (8 bytes, big endian; what SUB sockets match), id of the
+ * exchange (4), number of this part (2), 1 = the last part (1), then a piece of the packed Reply. */
+enum { BUS_PART_HEAD = 15 };
+struct bus_part {
+	uint64_t instance;
+	uint32_t id;
+	unsigned number;
+	bool is_last;
+	const uint8_t *data;
+	size_t len;
+};
+void bus_wire_put_part(const struct bus_part *part, uint8_t head[static BUS_PART_HEAD]);
+enum bus_reason bus_wire_part(const uint8_t *frame, size_t len, struct bus_part *ret);
+
 /* Unpack within limits; the caller frees. NULL when it is not a message of this type. */
 ProtobufCMessage *bus_wire_unpack(const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *data);
 

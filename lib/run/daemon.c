@@ -20,7 +20,7 @@
 #include "lib/base/map.h"
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
-#include "lib/run/bus_wire.h"
+#include "lib/run/bus_internal.h"
 #include "lib/run/daemon_internal.h"
 #include "lib/run/fds.h"
 #include "lib/run/sandbox.h"
@@ -272,7 +272,7 @@ static void daemon_free(struct daemon *d)
 	struct daemon_private *p = d->priv;
 	if (p->opened && p->ops->close)
 		p->ops->close(d);
-	bus_free(d->bus);
+	bus_leave(d->bus);
 	supervisor_close(d);
 	loop_fd_free(p->signal_watch);
 	if (p->signal_fd >= 0)
