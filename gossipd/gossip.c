@@ -261,10 +261,22 @@ static void start(struct gossip *g)
 		return;
 	g->started = true;
 	g->said_no_key = false;
-	loop_timer_set(g->join_timer, mono_add(loop_now(g->d->loop), MS(FIRST_ROUND_MS)));
+	if (g->others)
+		loop_timer_set(g->join_timer, mono_add(loop_now(g->d->loop), MS(FIRST_ROUND_MS)));
 	/* What was said before there was a key went nowhere. */
 	swim_reintroduce(g->swim, loop_now(g->d->loop));
 	act(g);
+}
+
+/* Without their links members are no candidates: to decide now would be to decide again in a moment. */
+static bool all_told_links(const struct gossip *g)
+{
+	for (size_t i = 0; i < swim_count(g->swim); i++) {
+		const struct swim_member *m = swim_at(g->swim, i);
+		if (swim_member_is_live(m) && m->node.n_links == 0)
+			return false;
+	}
+	return true;
 }
 
 static void come_into_force(struct gossip *g)
@@ -285,14 +297,14 @@ static void come_into_force(struct gossip *g)
 		return;
 	}
 	bool alone = !g->others;
-	if (!alone && !g->restored && !g->joined && !swim_met_all(g->swim))
+	if (!g->restored && !g->joined && !((alone || swim_met_all(g->swim)) && all_told_links(g)))
 		return;
 	g->in_force = g->state_dirty = g->owners_dirty = true;
 	log_line(LOG_INFO, "gossip", "inForce", "%zu members: %s", swim_live(g->swim),
-		 alone	       ? "no other node is known"
-		 : g->restored ? "restored from the former life"
-		 : g->joined   ? "the first round is over"
-			       : "all known nodes answered");
+		 g->restored ? "restored from the former life"
+		 : g->joined ? "the first round is over"
+		 : alone     ? "no other node is known"
+			     : "all known nodes answered");
 }
 
 static void decide(struct gossip *g)
@@ -322,6 +334,10 @@ static void check_left(struct gossip *g)
 void gossip_pump(struct gossip *g)
 {
 	act(g);
+	if (g->inputs_ready && !g->others && !g->waiting) {
+		g->waiting = true;
+		loop_timer_set(g->join_timer, mono_add(loop_now(g->d->loop), MS(FIRST_ROUND_MS)));
+	}
 	start(g);
 	hand_over_members(g);
 	come_into_force(g);

@@ -61,6 +61,7 @@ struct gossip {
 	struct log_limit quiet, owner_log, sync_log;
 	/* where we stand */
 	bool others;   /* Node objects of others are known */
+	bool waiting;  /* alone: the first round runs */
 	bool started;  /* packets go out */
 	bool joined;   /* the first round is over */
 	bool in_force; /* ownership is published and synced */
