@@ -138,5 +138,5 @@ int snapshot_read_owners(const void *data, size_t len, struct owner *o)
 		if (err)
 			return err;
 	}
-	return cur_left(&c) ? -EBADMSG : 0;
+	return c.bad || cur_left(&c) ? -EBADMSG : 0;
 }

@@ -1,5 +1,6 @@
-/* The ownership table: the cases of MetalLB's L2 controller (two nodes, iris1 and iris2), and what is ours: links,
- * sharing, terms, make-before-break, and that every incremental result equals one computed from nothing. */
+/* The ownership table: the cases of MetalLB's L2 controller (two nodes, iris1 and iris2), and what is ours:
+ * links, sharing, terms, make-before-break, and that every incremental result equals one computed from
+ * nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,7 +54,9 @@ static void compile(struct world *w)
 
 static void begin(struct world *w, const char *own, bool ignore_exclude)
 {
-	struct owner_config c = { .own_node = own, .lb_class = "", .ignore_exclude = ignore_exclude, .hold = MS(500) };
+	struct owner_config c = {
+		.own_node = own, .lb_class = "", .ignore_exclude = ignore_exclude, .hold = MS(500)
+	};
 	memset(w, 0, sizeof *w);
 	objects_init(&w->objects);
 	w->owner = owner_new(&c, &w->objects);
@@ -69,9 +72,10 @@ static void end(struct world *w)
 
 static void tell_all(struct world *w)
 {
-	map_each(&w->objects.by_kind[KIND_SERVICE], s)
-	    assert_int_equal(owner_service_changed(w->owner, s->key), 0);
-	map_each(&w->objects.by_kind[KIND_ENDPOINTS], s) assert_int_equal(owner_slice_changed(w->owner, s->key), 0);
+	map_each (&w->objects.by_kind[KIND_SERVICE], s)
+		assert_int_equal(owner_service_changed(w->owner, s->key), 0);
+	map_each (&w->objects.by_kind[KIND_ENDPOINTS], s)
+		assert_int_equal(owner_slice_changed(w->owner, s->key), 0);
 	owner_nodes_changed(w->owner);
 }
 
@@ -120,7 +124,8 @@ static const struct {
 	  false,
 	  { { "svc1", "iris1", WITHDRAW_ANNOUNCE, WITHDRAW_NOT_OWNER } } },
 	{ "not ready but serving",
-	  { NODES, POOL, AD, SVC1 LOCAL, EP1 "endpoints=iris1@2.3.4.5/ready=no/serving=yes,iris2@2.3.4.15/ready=no" },
+	  { NODES, POOL, AD, SVC1 LOCAL,
+	    EP1 "endpoints=iris1@2.3.4.5/ready=no/serving=yes,iris2@2.3.4.15/ready=no" },
 	  false,
 	  { { "svc1", "iris1", WITHDRAW_ANNOUNCE, WITHDRAW_NOT_OWNER } } },
 	{ "Local, two Services on both",
@@ -135,13 +140,13 @@ static const struct {
 	  false,
 	  { { "svc1", "iris2", WITHDRAW_NOT_OWNER, WITHDRAW_ANNOUNCE } } },
 	{ "advertisement for iris1 only",
-	  { NODES, POOL, AD " node_selectors=kubernetes.io/hostname=iris1", SVC1, EP1 "endpoints=iris1@2.3.4.5",
-	    "Node iris1 labels=kubernetes.io/hostname=iris1" },
+	  { NODES, POOL, AD " node_selectors=kubernetes.io/hostname=iris1", SVC1,
+	    EP1 "endpoints=iris1@2.3.4.5", "Node iris1 labels=kubernetes.io/hostname=iris1" },
 	  false,
 	  { { "svc1", "iris1", WITHDRAW_ANNOUNCE, WITHDRAW_NO_MATCHING_ADVERTISEMENT } } },
 	{ "Local, endpoint on iris1, advertisement for iris2: nobody",
-	  { NODES, POOL, AD " node_selectors=kubernetes.io/hostname=iris2", SVC1 LOCAL, EP1 "endpoints=iris1@2.3.4.5",
-	    "Node iris2 labels=kubernetes.io/hostname=iris2" },
+	  { NODES, POOL, AD " node_selectors=kubernetes.io/hostname=iris2", SVC1 LOCAL,
+	    EP1 "endpoints=iris1@2.3.4.5", "Node iris2 labels=kubernetes.io/hostname=iris2" },
 	  false,
 	  { { "svc1", "", WITHDRAW_NO_MATCHING_ADVERTISEMENT, WITHDRAW_NOT_OWNER } } },
 	{ "Cluster, endpoint on iris1: location does not matter",
@@ -161,22 +166,27 @@ static const struct {
 	  true,
 	  { { "svc1", "iris1", WITHDRAW_ANNOUNCE, WITHDRAW_NOT_OWNER } } },
 	{ "network of iris2 unavailable",
-	  { "Node iris1", "Node iris2 network_unavailable=yes", POOL, AD, SVC1, EP1 "endpoints=iris1@2.3.4.5" },
+	  { "Node iris1", "Node iris2 network_unavailable=yes", POOL, AD, SVC1,
+	    EP1 "endpoints=iris1@2.3.4.5" },
 	  false,
 	  { { "svc1", "iris1", WITHDRAW_ANNOUNCE, WITHDRAW_NOT_OWNER } } },
 	{ "service selector does not match",
-	  { NODES, POOL, AD " service_selectors=app=other", SVC1 "labels=app=web", EP1 "endpoints=iris1@2.3.4.5" },
+	  { NODES, POOL, AD " service_selectors=app=other", SVC1 "labels=app=web",
+	    EP1 "endpoints=iris1@2.3.4.5" },
 	  false,
 	  { { "svc1", "", WITHDRAW_NO_MATCHING_ADVERTISEMENT, WITHDRAW_NO_MATCHING_ADVERTISEMENT } } },
 	{ "two service selectors, one matches",
-	  { NODES, POOL, AD " service_selectors=app=other,app=web", SVC1 "labels=app=web", EP1 "endpoints=iris1@2.3.4.5" },
+	  { NODES, POOL, AD " service_selectors=app=other,app=web", SVC1 "labels=app=web",
+	    EP1 "endpoints=iris1@2.3.4.5" },
 	  false,
 	  { { "svc1", "iris2", WITHDRAW_NOT_OWNER, WITHDRAW_ANNOUNCE } } },
 	{ "sharing annotation and selectors",
 	  { NODES, POOL, AD " service_selectors=app=web",
-	    SVC1 "labels=app=web annotations=metallb.universe.tf/allow-shared-ip=x", EP1 "endpoints=iris1@2.3.4.5" },
+	    SVC1 "labels=app=web annotations=metallb.universe.tf/allow-shared-ip=x",
+	    EP1 "endpoints=iris1@2.3.4.5" },
 	  false,
-	  { { "svc1", "", WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR, WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR } } },
+	  { { "svc1", "", WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR,
+	      WITHDRAW_SHARED_IP_WITH_SERVICE_SELECTOR } } },
 	{ "preferred iris1",
 	  { "Node iris1 labels=zone=a", "Node iris2", POOL, AD " preferred_node_selectors=100/zone=a", SVC1,
 	    EP1 "endpoints=iris1@2.3.4.5" },
@@ -187,7 +197,8 @@ static const struct {
 	  false,
 	  { { "svc1", "", WITHDRAW_NOT_OWNER, WITHDRAW_NOT_OWNER } } },
 	{ "address in no pool",
-	  { NODES, POOL, AD, "Service svc1 type=LoadBalancer ingress=10.99.0.1", EP1 "endpoints=iris1@2.3.4.5" },
+	  { NODES, POOL, AD, "Service svc1 type=LoadBalancer ingress=10.99.0.1",
+	    EP1 "endpoints=iris1@2.3.4.5" },
 	  false,
 	  { { "svc1", "", WITHDRAW_IP_NOT_ALLOWED, WITHDRAW_IP_NOT_ALLOWED } } },
 	{ "no address yet",
@@ -220,7 +231,8 @@ static void check_case(size_t i, const char *own, bool is_iris1)
 		assert_non_null(s);
 		assert_string_equal(s->owner, want->owner);
 		assert_int_equal(s->reason, is_iris1 ? want->iris1 : want->iris2);
-		const struct owner_entry *e = s->n_addrs ? owner_entry(w.owner, k ? "10.20.30.2" : "10.20.30.1") : NULL;
+		const struct owner_entry *e =
+		    s->n_addrs ? owner_entry(w.owner, k ? "10.20.30.2" : "10.20.30.1") : NULL;
 		if (e) {
 			assert_string_equal(e->owner, want->owner);
 			assert_int_equal(e->mine, s->reason == WITHDRAW_ANNOUNCE);
@@ -340,8 +352,8 @@ static void test_sharing(void **state)
 	(void)state;
 	struct world w;
 	simple(&w, "iris1");
-	/* Another Service on the address, with endpoints on the other node only and policy Local: on its own it would be
-	 * announced elsewhere. */
+	/* Another Service on the address, with endpoints on the other node only and policy Local: on its own
+	 * it would be announced elsewhere. */
 	build_line(&w.objects, "Service web2 type=LoadBalancer ingress=10.20.30.1 " LOCAL);
 	build_line(&w.objects, "EndpointSlice web2-a service_name=web2 endpoints=iris1@2.3.4.5");
 	assert_int_equal(owner_service_changed(w.owner, "default/web2"), 0);
@@ -513,7 +525,8 @@ static void one_event(struct world *w, unsigned *seed)
 		assert_int_equal(owner_service_changed(w->owner, key), 0);
 		break;
 	case 2:
-		snprintf(line, sizeof line, "EndpointSlice s%u service_name=s%u endpoints=iris%u@2.3.4.%u", i, i, node, i);
+		snprintf(line, sizeof line, "EndpointSlice s%u service_name=s%u endpoints=iris%u@2.3.4.%u", i,
+			 i, node, i);
 		build_line(&w->objects, line);
 		assert_int_equal(owner_slice_changed(w->owner, key), 0);
 		break;
@@ -521,9 +534,7 @@ static void one_event(struct world *w, unsigned *seed)
 		objects_del(&w->objects, KIND_SERVICE, key);
 		assert_int_equal(owner_service_changed(w->owner, key), 0);
 		break;
-	default:
-		w->members[node - 1].links[0].up = dice(seed, 2);
-		set_members(w);
+	default: w->members[node - 1].links[0].up = dice(seed, 2); set_members(w);
 	}
 }
 
