@@ -71,6 +71,7 @@ struct session {
 	mono_t established_at;
 	int64_t *series[SESSION_SERIES];
 	char label[ADDR_TEXT + 8]; /* "addr:port" of the metrics */
+	struct rib_counts counts;  /* as published */
 	bool was_pending;
 };
 

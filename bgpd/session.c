@@ -321,6 +321,8 @@ void session_step(struct conn *c, const struct bgp_event *ev)
 	session_arm(s);
 	if (before != c->fsm.state || ev->kind == BGP_EV_START)
 		publish_peer(s);
+	else
+		publish_counts(s);
 	if (!s->up && s->accepted.fd < 0)
 		session_try(s); /* an accepted connection took the place of dialling, and is gone */
 }
@@ -387,11 +389,15 @@ void session_pump(struct session *s)
 		if (store_room(c->store, c->taken) < 2 * BGP_MAX)
 			break; /* goes on when the peer has read */
 	}
-	bool pending = rib_counts(b->rib, s->slot).pending > 0;
+	struct rib_counts counts = rib_counts(b->rib, s->slot);
+	bool pending = counts.pending > 0;
 	if (s->was_pending && !pending)
 		b->everything_stale = true;
 	s->was_pending = pending;
-	publish_counts(s);
+	if (memcmp(&counts, &s->counts, sizeof counts) != 0) {
+		s->counts = counts;
+		publish_peer(s);
+	}
 	if (b->everything_stale)
 		bgpd_ask_work(b);
 }
