@@ -27,10 +27,12 @@ struct publish {
 	struct publisher *kinds[KIND_N], *leader;
 	struct subscriber *assignments;
 	struct map wanted; /* Service key -> struct assigned */
+	mono_t started;
 };
 /* What the allocator said last, and how far its events were passed on. */
 struct assigned {
 	Ingot__Assignment *message;
+	uint64_t epoch; /* of the allocator that said it; its numbers of events begin anew */
 	uint64_t last_event;
 };
 
@@ -55,6 +57,13 @@ static Ingot__Assignment *copy_assignment(const ProtobufCMessage *value)
 	return copy;
 }
 
+/* The first snapshot of an allocator that is older than this process: its former life has written these
+ * events. */
+static bool is_history(const struct publish *p, const struct assigned *a)
+{
+	return !subscriber_synced(p->assignments) && a->epoch < (uint64_t)p->started.us;
+}
+
 static void pass_on(struct publish *p, const char *key, struct assigned *a)
 {
 	if (!p->w->leading)
@@ -65,6 +74,8 @@ static void pass_on(struct publish *p, const char *key, struct assigned *a)
 		if (e->id <= a->last_event)
 			continue;
 		a->last_event = e->id;
+		if (is_history(p, a))
+			continue;
 		reports_event(p->w->reports, key, e);
 	}
 }
@@ -85,6 +96,9 @@ static void on_assignment(void *ctx, const char *key, const ProtobufCMessage *va
 	}
 	ingot__assignment__free_unpacked(a->message, NULL);
 	a->message = message;
+	if (a->epoch != subscriber_epoch(p->assignments))
+		a->last_event = 0;
+	a->epoch = subscriber_epoch(p->assignments);
 	pass_on(p, key, a);
 }
 
@@ -102,6 +116,7 @@ struct publish *publish_new(struct watcher *w)
 	if (!p)
 		return NULL;
 	p->w = w;
+	p->started = loop_clock();
 	map_init(&p->wanted);
 	bool good = true;
 	for (int k = 0; k < KIND_N && good; k++)

@@ -27,7 +27,7 @@ enum {
 	BATCH = 512,
 	RECORDS = 200000
 };
-enum { EVENTS_BYTES = 1 << 20 };
+enum { EVENTS_BYTES = 1 << 20, DOCUMENT_BYTES = 16 << 20 };
 
 struct status_dir {
 	char root[FILES_PATH / 2], folder[FILES_PATH / 2 + 16], services[FILES_PATH / 2 + 32],
@@ -261,7 +261,6 @@ void status_dir_rescan(struct status_dir *s)
 		if (!map_find_n(&s->known, e->key, e->key_len))
 			s->reader.changed(s->ctx, e->key, NULL);
 	map_fini(&before, NULL);
-	read_holder(s);
 }
 
 static void on_event(struct status_dir *s, const struct inotify_event *e)
@@ -479,10 +478,43 @@ int status_dir_join(struct status_dir *s, struct loop *l, bool may_lead)
 	return 0;
 }
 
+/* Equal but for the moments that stand in it: a new life must not write only because it looks at its clock.
+ */
+static bool same_but_time(const char *a, const char *b)
+{
+	static const char key[] = "\"lastTransitionTime\": \"";
+	while (*a && *a == *b) {
+		bool is_time =
+		    *a == '"' && strncmp(a, key, sizeof key - 1) == 0 && strncmp(b, key, sizeof key - 1) == 0;
+		a += is_time ? sizeof key - 1 : 1;
+		b += is_time ? sizeof key - 1 : 1;
+		if (is_time) {
+			a += strcspn(a, "\"");
+			b += strcspn(b, "\"");
+		}
+	}
+	return *a == *b;
+}
+
+/* What stands on the disk, once per document and life. */
+static const char *last_document(struct status_dir *s, const char *name)
+{
+	char path[FILES_PATH], *data = NULL;
+	size_t len = 0;
+	char *known = map_get(&s->last, name);
+	if (known || !files_join(path, s->node, name) || files_read(path, DOCUMENT_BYTES, &data, &len) < 0)
+		return known;
+	data[len] = 0;
+	if (map_set(&s->last, name, data, NULL) == 0)
+		return data;
+	free(data);
+	return NULL;
+}
+
 void status_dir_node(struct status_dir *s, const char *name, const char *text)
 {
-	char *old = map_get(&s->last, name), *copy;
-	if (old && strcmp(old, text) == 0)
+	const char *known = last_document(s, name);
+	if (known && same_but_time(known, text))
 		return;
 	int rc = files_write(s->node, name, text);
 	if (rc == -ENOENT && files_folder(s->node) == 0)
@@ -492,11 +524,11 @@ void status_dir_node(struct status_dir *s, const char *name, const char *text)
 		return;
 	}
 	s->writes++;
-	copy = strdup(text);
-	if (copy && map_set(&s->last, name, copy, NULL) == 0)
-		free(old);
-	else
+	char *copy = strdup(text);
+	void *old = NULL;
+	if (!copy || map_set(&s->last, name, copy, &old) < 0)
 		free(copy);
+	free(old);
 }
 
 void status_dir_event(struct status_dir *s, const char *line)
