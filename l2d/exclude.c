@@ -4,60 +4,37 @@
 #include "l2d/exclude.h"
 
 #include <errno.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <yaml.h>
 
+#include "l2d/pattern.h"
 #include "lib/base/strbuf.h"
-
-enum { MAX_REPEAT = 64 };
 
 struct exclude {
 	size_t n;
-	regex_t v[EXCLUDE_MAX_PATTERNS];
+	struct pattern *v[EXCLUDE_MAX_PATTERNS];
 };
 
 void exclude_free(struct exclude *e)
 {
 	for (size_t i = 0; e && i < e->n; i++)
-		regfree(&e->v[i]);
+		pattern_free(e->v[i]);
 	free(e);
 }
 
 bool exclude_matches(const struct exclude *e, const char *interface)
 {
 	for (size_t i = 0; e && i < e->n; i++)
-		if (regexec(&e->v[i], interface, 0, NULL, 0) == 0)
+		if (pattern_search(e->v[i], interface))
 			return true;
 	return false;
 }
 
-/* At most one counted repetition, of at most MAX_REPEAT; no back-references. */
-static bool is_modest(const char *pattern)
-{
-	int counted = 0;
-	for (const char *p = pattern; *p; p++) {
-		if (*p == '\\' && p[1]) {
-			if (*++p >= '1' && *p <= '9')
-				return false;
-			continue;
-		}
-		if (*p != '{')
-			continue;
-		if (++counted > 1)
-			return false;
-		for (const char *q = p + 1; *q && *q != '}'; q += strspn(q, ",") + (*q != ','))
-			if (strtoul(q, NULL, 10) > MAX_REPEAT)
-				return false;
-	}
-	return true;
-}
-
 static int add_pattern(struct exclude *e, const char *text, size_t len, char *error, size_t error_size)
 {
-	char pattern[EXCLUDE_MAX_PATTERN + 1], shown[64];
+	char pattern[EXCLUDE_MAX_PATTERN + 1], shown[64], why[64] = "";
 	str_escape(text, len, shown, sizeof shown);
 	if (e->n == EXCLUDE_MAX_PATTERNS) {
 		str_fmt(error, error_size, "more than %d expressions", EXCLUDE_MAX_PATTERNS);
@@ -69,17 +46,11 @@ static int add_pattern(struct exclude *e, const char *text, size_t len, char *er
 	}
 	memcpy(pattern, text, len);
 	pattern[len] = 0;
-	if (!is_modest(pattern)) {
-		str_fmt(error, error_size, "expression \"%s\" repeats too much or refers back", shown);
-		return -EINVAL;
-	}
-	int r = regcomp(&e->v[e->n], pattern, REG_EXTENDED | REG_NOSUB);
-	if (r == REG_ESPACE)
-		return -ENOMEM;
-	if (r != 0) {
-		str_fmt(error, error_size, "expression \"%s\" is not a regular expression", shown);
-		return -EINVAL;
-	}
+	int r = pattern_compile(pattern, &e->v[e->n], why, sizeof why);
+	if (r == -EINVAL)
+		str_fmt(error, error_size, "expression \"%s\" %s", shown, why);
+	if (r < 0)
+		return r;
 	e->n++;
 	return 0;
 }

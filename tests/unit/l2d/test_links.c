@@ -220,10 +220,8 @@ static void test_exclude_errors(void **state)
 		{ "announcedInterfacesToExclude: eth0", "not a list" },
 		{ "announcedInterfacesToExclude: [[a]]", "not a text" },
 		{ "announcedInterfacesToExclude: [\"\"]", "expression 1 is empty" },
-		{ "announcedInterfacesToExclude: [a, \"(b\"]", "\"(b\" is not a regular expression" },
-		{ "announcedInterfacesToExclude: [\"((a{64}){64}){64}\"]", "repeats too much" },
-		{ "announcedInterfacesToExclude: [\"a{1,65}\"]", "repeats too much" },
-		{ "announcedInterfacesToExclude: ['(a)\\1']", "refers back" },
+		{ "announcedInterfacesToExclude: [a, \"(b\"]", "\"(b\" has ( without )" },
+		{ "announcedInterfacesToExclude: [\"((a{64}){64}){64}\"]", "too" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct exclude *e = NULL;
