@@ -341,6 +341,8 @@ struct house *house_new(void)
 	log_open("test", "logfmt", "error");
 	snprintf(h->dir, sizeof h->dir, "/tmp/ingot-gossipd-XXXXXX");
 	must(mkdtemp(h->dir));
+	char dir[sizeof h->dir];
+	memcpy(dir, h->dir, sizeof dir);
 	snprintf(h->key_file, sizeof h->key_file, "%s/key", h->dir);
 	snprintf(h->port, sizeof h->port, "%u", 20000u + (unsigned)getpid() % 20000u);
 	FILE *f = fopen(h->key_file, "w");
@@ -355,7 +357,7 @@ struct house *house_new(void)
 		n->pair = -1;
 		snprintf(n->name, sizeof n->name, "node-%c", (char)('a' + i));
 		snprintf(n->address, sizeof n->address, "127.0.0.%zu", i + 1);
-		snprintf(n->run, sizeof n->run, "%s/%s", h->dir, n->name);
+		snprintf(n->run, sizeof n->run, "%s/%c", dir, (char)('a' + i));
 		must(mkdir(n->run, 0755) == 0);
 		char own[200];
 		snprintf(own, sizeof own, "%s/gossipd", n->run);
