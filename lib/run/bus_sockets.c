@@ -22,9 +22,17 @@
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
 
-/* nng doubles the pause from 5 ms on, so that a publisher that restarts is found at once, and one that does not run is
- * not dialled 200 times a second: on a busy machine nng frees the sockets of failed attempts slower than that. */
-enum { RECONNECT_MS = 5, RECONNECT_MAX_MS = 100, PATH_LIMIT = 107, SCHEME = 6, QUIET_ROUNDS = 3, CLOSE_ROUNDS = 50 };
+/* nng doubles the pause from 5 ms on, so that a publisher that restarts is found at once, and one that does
+ * not run is not dialled 200 times a second: on a busy machine nng frees the sockets of failed attempts
+ * slower than that. */
+enum {
+	RECONNECT_MS = 5,
+	RECONNECT_MAX_MS = 100,
+	PATH_LIMIT = 107,
+	SCHEME = 6,
+	QUIET_ROUNDS = 30,
+	CLOSE_ROUNDS = 500
+};
 
 /* nng sizes four thread pools by sysconf(_SC_NPROCESSORS_ONLN), which in glibc reads /sys whatever the
  * affinity is: 88 threads in each daemon on 64 CPUs, 11 on one. It has no parameter for that, so the question
@@ -178,32 +186,38 @@ static int socket_dial(struct bus_socket *s, enum daemon_id d, const char *name)
 	return nng_errno(r);
 }
 
-/* nng 1.5.2 hangs for ever in nng_close when a frame is half received (its issue 1813). Who is about to close
- * a socket that receives therefore waits for a quiet moment. Only tests come here: a daemon that stops just
- * exits. */
-static void socket_quiesce(struct bus_socket *s)
+static bool socket_drain(struct bus_socket *s)
 {
+	bool any = false;
 	nng_msg *m;
+	while (s->is_open && s->watch && nng_recvmsg(s->s, &m, NNG_FLAG_NONBLOCK) == 0) {
+		nng_msg_free(m);
+		any = true;
+	}
+	return any;
+}
+
+/* nng 1.5.2 hangs for ever in nng_close when a frame is half received (its issue 1813). Who is about to close
+ * sockets that receive therefore waits for a quiet moment. Only tests come here: a daemon that stops just
+ * exits. */
+static void bus_quiesce(struct bus *b)
+{
 	for (int i = 0, quiet = 0; i < CLOSE_ROUNDS && quiet < QUIET_ROUNDS; i++) {
-		quiet++;
-		while (nng_recvmsg(s->s, &m, NNG_FLAG_NONBLOCK) == 0) {
-			nng_msg_free(m);
-			quiet = 0;
-		}
+		bool any = socket_drain(&b->rep);
+		for (unsigned d = 0; d < DAEMON_N; d++)
+			if (b->link[d])
+				any |= socket_drain(&b->link[d]->frames) | socket_drain(&b->link[d]->answers);
+		quiet = any ? 0 : quiet + 1;
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 }
 
 static void socket_close(struct bus_socket *s)
 {
-	bool receives = s->watch != NULL;
 	loop_fd_free(s->watch);
 	s->watch = NULL;
-	if (!s->is_open)
-		return;
-	if (receives)
-		socket_quiesce(s);
-	nng_close(s->s);
+	if (s->is_open)
+		nng_close(s->s);
 	s->is_open = false;
 }
 
@@ -332,6 +346,7 @@ static void link_free(struct bus_link *l)
 
 void bus_close_sockets(struct bus *b)
 {
+	bus_quiesce(b);
 	for (unsigned d = 0; d < DAEMON_N; d++) {
 		link_free(b->link[d]);
 		b->link[d] = NULL;

@@ -11,11 +11,7 @@
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
 
-#ifdef __SANITIZE_THREAD__
 enum { PATIENCE_S = 60 };
-#else
-enum { PATIENCE_S = 20 };
-#endif
 
 void fixture_open(struct fixture *f)
 {

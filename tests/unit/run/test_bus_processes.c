@@ -407,6 +407,27 @@ static void a_publisher_killed_in_mid_snapshot_is_followed_by_its_successor(void
 	assert_true(t->m.removes > 0);
 }
 
+static void a_publisher_killed_again_and_again_never_costs_the_connection(void **state)
+{
+	struct processes *t = *state;
+	struct script s = { .random = 5, .n_changes = 100000, .n_keys = 1000, .padding = 3000 };
+	for (unsigned life = 0; life < 40; life++) {
+		t->pid[0] = start(t, "publish", &s, NULL);
+		if (life == 0)
+			subscribe_here(t);
+		say_connected(t->bus);
+		/* At any instant: before it listens, while it is connected to, in mid-frame. */
+		run_for(t->f.loop, MS(life * 7 % 40));
+		end_process(&t->pid[0]);
+	}
+	s.n_changes = 2000;
+	t->end = s.random = 6;
+	t->pid[0] = start(t, "publish", &s, NULL);
+	say_connected(t->bus);
+	run_until(t->f.loop, has_ended, t);
+	assert_true(mirror_digest(&t->m) == script_digest(s, t->end));
+}
+
 static void killed_readers_start_again_and_end_equal(void **state)
 {
 	struct processes *t = *state;
@@ -431,6 +452,7 @@ int main(void)
 		T(many_changes_with_many_drops_end_with_equal_tables),
 		T(a_stopped_reader_costs_no_memory_and_catches_up),
 		T(a_publisher_killed_in_mid_snapshot_is_followed_by_its_successor),
+		T(a_publisher_killed_again_and_again_never_costs_the_connection),
 		T(killed_readers_start_again_and_end_equal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

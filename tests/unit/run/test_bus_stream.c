@@ -234,6 +234,11 @@ static void edges_that_are_not_on_the_map_are_refused(void **state)
 	assert_int_equal(put_value(t->p, key, 1, 0), -EINVAL);
 }
 
+static bool mirror_is_synced(void *ctx)
+{
+	return ((struct mirror *)ctx)->synced > 0;
+}
+
 static void two_topics_share_one_connection(void **state)
 {
 	struct pair *t = *state;
@@ -245,14 +250,9 @@ static void two_topics_share_one_connection(void **state)
 	publisher_synced(t->p);
 	pair_wait(t, digest_of("a", 1), 1);
 	/* The second subscription comes when the connection stands already. */
-	struct topic_reader synced_only = mirror_reader;
-	assert_non_null(bus_subscribe(t->gossipd, TOPIC_NODES, &synced_only, &other));
+	assert_non_null(bus_subscribe(t->gossipd, TOPIC_NODES, &mirror_reader, &other));
 	publisher_synced(nodes);
-	struct pair both = { .m = other };
-	(void)both;
-	t->synced = 1;
-	while (other.synced == 0)
-		run_for(t->f.loop, MS(1));
+	run_until(t->f.loop, mirror_is_synced, &other);
 	assert_int_equal(t->m.synced, 1);
 	mirror_fini(&other);
 }
