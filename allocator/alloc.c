@@ -120,15 +120,9 @@ static void tell(struct alloc *a, const struct alloc_ip *ip, bool freed)
 		a->opened(a->ctx, &o);
 }
 
-/* Take a seat's Service off its address. */
-static void stand_up(struct alloc *a, struct seat *s)
+/* An address that nobody uses leaves the tables. */
+static void ip_leave(struct alloc *a, struct alloc_ip *ip)
 {
-	struct alloc_ip *ip = s->ip;
-	*(s->prev ? &s->prev->next : &ip->head) = s->next;
-	*(s->next ? &s->next->prev : &ip->tail) = s->prev;
-	if (ip->group)
-		share_remove_ports(ip->group, ip->span, ip->addr, ports_of(s->holder));
-	tell(a, ip, !ip->head);
 	if (ip->head)
 		return;
 	if (ip->group) {
@@ -138,6 +132,18 @@ static void stand_up(struct alloc *a, struct seat *s)
 	space_give(&a->space, ip->span, ip->addr);
 	map_del_n(&a->ips, &ip->addr, sizeof ip->addr);
 	free(ip);
+}
+
+/* Take a seat's Service off its address. */
+static void stand_up(struct alloc *a, struct seat *s)
+{
+	struct alloc_ip *ip = s->ip;
+	*(s->prev ? &s->prev->next : &ip->head) = s->next;
+	*(s->next ? &s->next->prev : &ip->tail) = s->prev;
+	if (ip->group)
+		share_remove_ports(ip->group, ip->span, ip->addr, ports_of(s->holder));
+	tell(a, ip, !ip->head);
+	ip_leave(a, ip);
 }
 
 size_t alloc_drop(struct alloc *a, const char *key, addr_t dropped[static 2])
@@ -202,15 +208,11 @@ static int sit_down(struct alloc *a, struct holder *h, struct seat *s, addr_t ad
 	struct alloc_ip *ip = ip_enter(a, addr, span, h->group);
 	if (!ip)
 		return -ENOMEM;
-	*s = (struct seat){ .holder = h, .ip = ip, .prev = ip->tail };
 	if (h->group && share_add_ports(h->group, span, addr, ports_of(h)) < 0) {
-		/* Nothing was added; make the removal in stand_up a no-op, too. */
-		h->n_ports = 0;
-		*(s->prev ? &s->prev->next : &ip->head) = s;
-		ip->tail = s;
-		stand_up(a, s);
+		ip_leave(a, ip);
 		return -ENOMEM;
 	}
+	*s = (struct seat){ .holder = h, .ip = ip, .prev = ip->tail };
 	*(s->prev ? &s->prev->next : &ip->head) = s;
 	ip->tail = s;
 	return 0;
@@ -273,10 +275,10 @@ int alloc_record(struct alloc *a, const struct alloc_request *r, const struct pi
 			h->n++;
 	}
 	if (e < 0 && h) {
-		struct share_group *g = h->group;
-		bool seated = h->n > 0;
 		alloc_release(a, r->key, now);
-		if (g && !seated)
+		/* The group may be without an address now, or gone already. */
+		struct share_group *g = share_find(&a->shares, r->sharing, r->backend);
+		if (g)
 			share_drop(&a->shares, g);
 	}
 	alloc_settle(a, dropped, n, now);

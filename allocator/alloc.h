@@ -117,7 +117,8 @@ const struct holder *alloc_holder(const struct alloc *a, const char *key); /* NU
 const struct pool *alloc_pool_of(const struct alloc *a, const struct holder *h);
 const struct alloc_ip *alloc_user(const struct alloc *a, addr_t ip); /* NULL when not in use */
 
-/* The functions below return 0 or -1 with *error set. A failure changes nothing. */
+/* The functions below return 0 or -1 with *error set. A failure changes nothing, except that a Service for
+ * which memory ran out may be left with nothing. */
 /* Exactly these addresses, idempotent. */
 int alloc_assign(struct alloc *a, const struct alloc_request *r, const addr_t *ips, size_t n, mono_t now,
 		 struct alloc_error *error);

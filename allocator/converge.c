@@ -59,6 +59,7 @@ static void drop(struct turn *t)
 static void end_without(struct turn *t, enum alloc_reason reason, const char *text, bool clear)
 {
 	struct svc *v = t->v;
+	bool told = v->reason == reason && v->message && strcmp(v->message, text) == 0;
 	drop(t);
 	svc_forget(v);
 	v->say = true;
@@ -66,7 +67,8 @@ static void end_without(struct turn *t, enum alloc_reason reason, const char *te
 	v->message = strdup(text);
 	v->clear = clear && (t->s->n_ingress > 0 || has_annotation(t->s));
 	v->seen = clear ? fingerprint_of_status(t->s) : 0;
-	t->b->sink.decided(t->b->ctx, v->key, alloc_reason_word(reason), text);
+	if (!told)
+		t->b->sink.decided(t->b->ctx, v->key, alloc_reason_word(reason), text);
 }
 
 /* Nothing to publish: not a Service of ours. */
@@ -98,7 +100,9 @@ static void end_assigned(struct turn *t)
 	v->say = v->owned = true;
 	v->confirmed = equal || (v->confirmed && t->n_dropped == 0);
 	v->seen = fingerprint_of_status(t->s);
-	t->b->sink.decided(t->b->ctx, v->key, equal ? "keeps" : "assigned", alloc_ips_text(ips, h->n, text));
+	/* What it came with and keeps is no news. */
+	if (!t->entered || t->n_dropped > 0 || h->n != t->n_cur)
+		t->b->sink.decided(t->b->ctx, v->key, "assigned", alloc_ips_text(ips, h->n, text));
 }
 
 static bool legacy_annotations(const Ingot__Service *s)

@@ -30,7 +30,7 @@ static void on_decided(void *ctx, const char *key, const char *fact, const char 
 	daemon_decided(r->d, key, *fact ? fact : "cleared", "%s", reason);
 	if (strcmp(fact, "assigned") == 0)
 		log_line(LOG_INFO, key, "ipAllocated", "%s", reason);
-	else if (strcmp(fact, "keeps") != 0)
+	else
 		log_line(LOG_DEBUG, key, "allocationFailed", "%s", reason);
 }
 
@@ -83,7 +83,12 @@ static void work(void *ctx)
 
 static bool pools_exist(const struct room *r)
 {
-	return map_len(&feed_objects(r->feed)->by_kind[KIND_POOL]) > 0;
+	map_each (&feed_objects(r->feed)->by_kind[KIND_POOL], e) {
+		const Ingot__ObjectMeta *meta = object_meta(KIND_POOL, e->value);
+		if (meta && strcmp(meta->namespace_, r->d->options.namespace) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* Old pools are still referred to until the board has taken the new ones. */

@@ -81,15 +81,22 @@ struct share_group *share_find(const struct shares *s, const char *sharing, cons
 
 struct share_group *share_get(struct shares *s, const char *sharing, const char *backend)
 {
-	struct share_group *g = share_find(s, sharing, backend);
-	if (g)
+	size_t len;
+	char *name = group_name(sharing, backend, &len);
+	struct share_group *g = name ? map_get_n(&s->groups, name, len) : NULL;
+	if (!name || g) {
+		free(name);
 		return g;
+	}
 	g = calloc(1, sizeof *g);
-	if (!g)
+	if (!g) {
+		free(name);
 		return NULL;
+	}
 	map_init(&g->ports);
-	g->name = group_name(sharing, backend, &g->name_len);
-	if (!g->name || map_set_n(&s->groups, g->name, g->name_len, g, NULL) < 0) {
+	g->name = name;
+	g->name_len = len;
+	if (map_set_n(&s->groups, name, len, g, NULL) < 0) {
 		group_free(g);
 		return NULL;
 	}

@@ -153,6 +153,8 @@ struct current current_of(const Ingot__Service *s, const struct alloc *a)
 		}
 		c.all_in_pools =
 		    c.all_in_pools && a->space.config && space_span(&a->space, ip) != SPACE_NOWHERE;
+		if (c.n > 0 && addr_eq(c.v[0], ip))
+			continue;
 		if (c.n < 2)
 			c.v[c.n++] = ip;
 		else
