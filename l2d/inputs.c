@@ -78,6 +78,11 @@ static void members_upsert(void *ctx, const char *key, const ProtobufCMessage *v
 		if (m->links[i]->mac.len == MAC_LEN)
 			memcpy(macs[n++], m->links[i]->mac.data, MAC_LEN);
 	members_put(&l->members, key, (const uint8_t(*)[MAC_LEN])macs, n);
+	if (m->state != INGOT__MEMBER_STATE__MEMBER_SUSPECT &&
+	    members_note_alive(&l->members, key, m->state != INGOT__MEMBER_STATE__MEMBER_DEAD)) {
+		responder_remind(&l->responder, loop_now(l->d->loop));
+		loop_defer_ask(l->settle);
+	}
 }
 
 static void members_remove(void *ctx, const char *key)

@@ -7,6 +7,7 @@
 
 struct member {
 	size_t n;
+	bool dead;
 	uint8_t macs[MEMBER_MAX_MACS][MAC_LEN];
 	char name[];
 };
@@ -80,6 +81,15 @@ int members_put(struct members *m, const char *name, const uint8_t (*macs)[MAC_L
 		v->n++;
 	}
 	return r;
+}
+
+bool members_note_alive(struct members *m, const char *name, bool alive)
+{
+	struct member *v = map_get(&m->by_name, name);
+	bool back = v && v->dead && alive;
+	if (v)
+		v->dead = !alive;
+	return back;
 }
 
 const char *members_find(const struct members *m, const uint8_t mac[static MAC_LEN])

@@ -2,6 +2,7 @@
 #ifndef INGOT_L2D_MEMBERS_H
 #define INGOT_L2D_MEMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ void members_fini(struct members *m);
 /* Replace what is known about one member; n = 0 is fine. -ENOSPC (counted) over the cap, -ENOMEM; else 0. */
 int members_put(struct members *m, const char *name, const uint8_t (*macs)[MAC_LEN], size_t n);
 void members_del(struct members *m, const char *name);
+/* Note whether a known member is alive; true when it was taken for dead until now. */
+bool members_note_alive(struct members *m, const char *name, bool alive);
 /* Name of the member that has this address, or NULL; lent until the next change. */
 const char *members_find(const struct members *m, const uint8_t mac[static MAC_LEN]);
 

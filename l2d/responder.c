@@ -311,7 +311,26 @@ void responder_yield(struct responder *r, struct vip_if *f, const uint8_t mac[st
 		responder_act(r, ACTION_ASK, f, NULL);
 }
 
-/* Take an address back; it is announced once, unless that was done lately. */
+static void announce_once(struct responder *r, struct vip_if *f, mono_t now)
+{
+	f->defended = true;
+	f->defended_at = f->round_at = now;
+	f->rounds_left = 1;
+	responder_arm(r, f);
+}
+
+/* Where members stay of two minds (each side's gossip is cut off), announcing in turns would move the
+ * neighbours to and fro for ever: each time we wait twice as long. */
+static bool may_announce_again(struct vip_if *f, mono_t now)
+{
+	int64_t gap = RESUME_GAP << f->fights,
+		since = f->defended ? mono_sub(now, f->defended_at) : INT64_MAX;
+	if (since < gap)
+		return false;
+	f->fights = since / 16 > gap ? 0 : f->fights < 16 ? (uint8_t)(f->fights + 1) : f->fights;
+	return true;
+}
+
 static void resume(struct responder *r, struct vip *v, mono_t now)
 {
 	if (!v->yielded || !v->o.mine || v->o.hold)
@@ -319,13 +338,17 @@ static void resume(struct responder *r, struct vip *v, mono_t now)
 	set_yielded(r, v, false);
 	for (struct vip_if *f = v->ifs; f; f = f->next) {
 		responder_act(r, ACTION_RESUME, f, NULL);
-		if (f->defended && mono_sub(now, f->defended_at) < DEFEND_GAP)
-			continue;
-		f->defended = true;
-		f->defended_at = f->round_at = now;
-		f->rounds_left = 1;
-		responder_arm(r, f);
+		if (may_announce_again(f, now))
+			announce_once(r, f, now);
 	}
+}
+
+void responder_remind(struct responder *r, mono_t now)
+{
+	for (struct vip *v = r->vips; v; v = v->next)
+		for (struct vip_if *f = v->yielded ? NULL : v->ifs; f; f = f->next)
+			if (f->rounds_left == 0 && may_announce_again(f, now))
+				announce_once(r, f, now);
 }
 
 void responder_alive(struct responder *r, mono_t now)

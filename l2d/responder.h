@@ -23,6 +23,7 @@
 enum { VIPS_MAX = 65536, VIP_IFS_MAX = 262144, VIP_MAX_NAMES = 64, OUTBOX_N = 64, ROUNDS = 5 };
 #define ROUND_GAP     MS(1100)
 #define DEFEND_GAP    SEC(10) /* one announcement per this much when somebody else answers */
+#define RESUME_GAP    SEC(1)  /* the same after yielding in vain; doubles while it goes on */
 #define CONFLICT_KEPT SEC(60) /* a conflict is over when it was not seen for this long */
 #define ALIVE_FOR     MS(50)  /* gossipd's word is fresh for this long */
 
@@ -61,7 +62,8 @@ struct vip_if {
 	struct vip_list *dirty; /* the list it is in, or NULL */
 	uint8_t conflict_mac[MAC_LEN];
 	uint8_t rounds_left;
-	bool probe; /* the next round asks whether somebody else is there */
+	uint8_t fights; /* times in a row that it was taken back from another member */
+	bool probe;	/* the next round asks whether somebody else is there */
 	bool conflict, defended;
 };
 struct vip {
@@ -151,6 +153,9 @@ void responder_disown(struct responder *r, addr_t addr);
 void responder_synced(struct responder *r, mono_t now);
 /* gossipd is alive, so what it said stands: take back what was yielded meanwhile. */
 void responder_alive(struct responder *r, mono_t now);
+/* A member that was taken for dead is back and may have announced our addresses: say once more whose they
+ * are. */
+void responder_remind(struct responder *r, mono_t now);
 /* An address of the former life, which was already announced on some interfaces. */
 struct restored_if {
 	uint32_t index;

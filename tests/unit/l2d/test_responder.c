@@ -397,6 +397,50 @@ static void test_yield_details(void **state)
 	world_fini(&w);
 }
 
+/* Two members of two minds: each yield is taken back at once, but announced ever more rarely. */
+static void test_split_brain(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	world_own(&w, "10.0.0.100", true, false, 1, "eth0");
+	world_wait(&w, SEC(20));
+	world_clear(&w);
+	for (int i = 0; i < 3600; i++) {
+		world_arp(&w, ETH0, ARP_REQUEST, member_mac, "10.0.0.100", "10.0.0.100");
+		assert_int_equal(w.r.n_yielded, 1);
+		responder_alive(&w.r, w.now);
+		assert_int_equal(w.r.n_yielded, 0);
+		world_wait(&w, SEC(1));
+	}
+	assert_in_range(w.requests, 8, 13);
+	world_fini(&w);
+}
+
+/* A member comes back from the dead: each address is announced once more, and not again for each further
+ * member. */
+static void test_remind(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	assert_false(members_note_alive(&w.members, "other", true));
+	assert_false(members_note_alive(&w.members, "other", false));
+	assert_true(members_note_alive(&w.members, "other", true));
+	assert_false(members_note_alive(&w.members, "other", true));
+	assert_false(members_note_alive(&w.members, "unknown", true));
+	world_own(&w, "10.0.0.100", true, false, 1, "");
+	world_settle(&w);
+	responder_remind(&w.r, w.now); /* the series runs anyway */
+	world_wait(&w, SEC(20));
+	assert_int_equal(w.requests, 2 * ROUNDS);
+	for (int i = 0; i < 10; i++)
+		responder_remind(&w.r, w.now);
+	world_wait(&w, SEC(20));
+	assert_int_equal(w.requests, 2 * ROUNDS + 2);
+	world_fini(&w);
+}
+
 /* Make before break: the old owner answers until the new one is heard. */
 static void test_hold(void **state)
 {
@@ -487,6 +531,7 @@ int main(void)
 		cmocka_unit_test(test_groups),	       cmocka_unit_test(test_conflict),
 		cmocka_unit_test(test_conflict_flood), cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_yield_details),  cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_split_brain),    cmocka_unit_test(test_remind),
 		cmocka_unit_test(test_many),	       cmocka_unit_test(test_publishing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
