@@ -90,7 +90,7 @@ def test_partition_heals_to_one_owner(house):
     cut = house.lab.space("seg")
     rules = "\n".join(f'iifname "p-node{n}" oifname "p-node{k}" drop; iifname "p-node{k}" oifname "p-node{n}" drop;'
                       for k in house.nodes if k != n)
-    cut.run("nft", "-f", "-", stdin=f"table bridge cut {{ chain c {{ type filter hook forward priority 0;\n{rules}\n}} }}\n")
+    cut.run("nft", "-f", "-", stdin=f"table bridge cut {{\nchain c {{\ntype filter hook forward priority 0;\n{rules}\n}}\n}}\n")
     other = next(k for k in house.nodes if k != n)
     wait_for(lambda: house.owner_of(address, other) not in (None, f"node{n}"), 10, "the other side to elect an owner")
     assert house.owner_of(address, n) == f"node{n}"
