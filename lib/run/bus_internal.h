@@ -90,6 +90,8 @@ void bus_count(struct bus *b, struct metric *m, enum topic t);
 void bus_wake_at(struct bus *b, mono_t at);
 /* The link to d, dialled as far as asked; NULL with errno (EHOSTUNREACH: does not run in this role). */
 struct bus_link *bus_link_to(struct bus *b, enum daemon_id d, bool frames, bool requests);
+/* Does nothing, but links bus_spare.c into the program. */
+void bus_spare_nng(void);
 /* Opens what this daemon serves. 0 or a negative errno. */
 int bus_listen(struct bus *b);
 void bus_close_sockets(struct bus *b);

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,31 +31,6 @@ enum {
 	QUIET_ROUNDS = 30,
 	CLOSE_ROUNDS = 500
 };
-
-/* nng sizes four thread pools by sysconf(_SC_NPROCESSORS_ONLN), which in glibc reads /sys whatever the
- * affinity is: 88 threads in each daemon on 64 CPUs, 11 on one. It has no parameter for that, so the question
- * is answered here for the whole process: one CPU. Our one thread needs no more, and malloc of glibc does not
- * ask this way. */
-extern long __sysconf(int name);
-long sysconf(int name)
-{
-	return name == _SC_NPROCESSORS_ONLN ? 1 : __sysconf(name);
-}
-
-/* nng takes EPIPE while it negotiates for a close of its own: the listener then never accepts again, the
- * dialler never dials again (its issue 1518). The other end of a Unix socket that died is a reset connection,
- * and is reported as one. */
-ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
-{
-	ssize_t n = syscall(SYS_sendmsg, fd, m, flags);
-	if (n >= 0 || errno != EPIPE)
-		return n;
-	int domain = 0;
-	socklen_t size = sizeof(domain);
-	bool is_unix = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-	errno = is_unix ? ECONNRESET : EPIPE;
-	return n;
-}
 
 static int nng_errno(int r)
 {
@@ -252,6 +225,7 @@ static int listen_for_requests(struct bus *b, uint32_t callers)
 int bus_listen(struct bus *b)
 {
 	uint32_t readers = 0;
+	bus_spare_nng();
 	if (!(ALL_ROOMS & (1u << b->self)))
 		return 0;
 	for (unsigned t = 0; t < TOPIC_N; t++)
