@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from lab.house import House
 from lab.net import Lab, wait_for
 from lab.stack import BIN
 
@@ -33,6 +34,7 @@ def packet_socket(space, interface, ethertype):
             if ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000):
                 raise OSError(ctypes.get_errno(), "setns")
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+            s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE: we may read late
             s.bind((interface, ethertype))
             made.append(s)
         finally:
@@ -205,6 +207,23 @@ def test_conflict_is_defended(wire):
     assert wire.asks("10.9.0.100")
 
 
+def test_lost_events_are_made_up_for(wire):
+    """While l2d is stopped the kernel drops its events; a dump tells it what is true."""
+    wire.start()
+    wire.say("own 10.9.0.100 1", "synced")
+    wire.answered("10.9.0.100")
+    os.kill(wire.l2d.pid, signal.SIGSTOP)
+    flood = "".join(f"address add 10.8.{i % 250}.1/32 dev eth0\naddress del 10.8.{i % 250}.1/32 dev eth0\n"
+                    for i in range(6000))
+    wire.node.run("ip", "-batch", "-", stdin=flood)
+    wire.lab.wire("client", "eth1", "node", "eth1")
+    wire.node.ip("link", "set", "eth0", "down")
+    os.kill(wire.l2d.pid, signal.SIGCONT)
+    wire.logged('event=announcing msg="on interface eth1"')
+    wire.node.ip("link", "set", "eth0", "up")
+    wire.answered("10.9.0.100")
+
+
 def test_without_privilege(wire):
     wire.start("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", INGOT_SANDBOX="off",
                INGOT_RUN_DIR=str(unprivileged_dir(wire)))
@@ -217,3 +236,60 @@ def unprivileged_dir(wire):
     path.mkdir()
     os.chown(path, 65534, 65534)
     return path
+
+
+def test_killed_with_requests_waiting():
+    """kill -9 under the supervisor: every request is answered, those of the gap from the kept socket's queue, and
+    nothing is announced again."""
+    with Lab() as lab:
+        house = House(lab, nodes=(1,), bird=False)
+        house.base_manifests()
+        house.service("web", "l2")
+        house.start()
+        address = house.address_of("web")
+        client, stack = lab.space("lclient"), house.stacks[1]
+        mac = bytes.fromhex(client.mac("eth0").replace(":", ""))
+        with packet_socket(client, "eth0", ARP) as s:
+            wait_for(lambda: ask_once(s, mac, address), 10, f"an answer for {address}")
+            time.sleep(6)  # the series is over
+            drain(s)
+            sent = answers = announcements = 0
+            for _ in range(3):
+                old = stack.kill("l2d")
+                for _ in range(100):
+                    s.send(arp(1, mac, "10.50.0.50", address))
+                    sent += 1
+                    time.sleep(0.005)
+                stack.wait_restarted("l2d", old)
+            deadline = time.monotonic() + 5
+            s.settimeout(0.2)
+            while answers < sent and time.monotonic() < deadline:
+                try:
+                    f = s.recv(200)
+                except TimeoutError:
+                    continue
+                if f[28:32] == socket.inet_aton(address):
+                    announced = f[28:32] == f[38:42]
+                    announcements += announced
+                    answers += not announced
+        assert (answers, announcements) == (sent, 0)
+
+
+def ask_once(s, mac, address):
+    s.settimeout(0.2)
+    s.send(arp(1, mac, "10.50.0.50", address))
+    try:
+        while (f := s.recv(200))[20:22] != b"\0\2" or f[28:32] != socket.inet_aton(address):
+            pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def drain(s):
+    s.setblocking(False)
+    try:
+        while s.recv(2000):
+            pass
+    except BlockingIOError:
+        s.setblocking(True)
