@@ -53,7 +53,7 @@ struct space {
 	struct rest_list resting;
 };
 
-enum { SPACE_NOWHERE = UINT32_MAX };
+#define SPACE_NOWHERE UINT32_MAX
 
 /* All addresses of c free. -ENOMEM. c is borrowed until space_fini. */
 int space_init(struct space *s, const struct config *c);

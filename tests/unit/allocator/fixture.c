@@ -240,7 +240,7 @@ static void service_word(Ingot__Service *s, const char *k, const char *v)
 	} else if (strcmp(k, "born") == 0) {
 		s->meta->creation_ms = atoi(v);
 	} else {
-		must(!"a word of the Service text is unknown");
+		must_failed("a known word of the Service text", __FILE__, __LINE__);
 	}
 }
 
