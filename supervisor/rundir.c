@@ -75,7 +75,7 @@ int rundir_lock(const char *run_dir, char *error, unsigned long size)
 	int r = make_folders(run_dir);
 	if (r == 0 && stat(run_dir, &st) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r != 0) {
 		str_fmt(error, size, "%s: the run folder cannot be made: %s", run_dir, strerror(-r));
 		return r;
 	}
