@@ -7,7 +7,7 @@
 #include "bgpd/bgpd.h"
 #include "proto/bus.pb-c.h"
 
-enum { RETRY_MOST_S = 30 };
+enum { RETRY_MOST_S = 30, LOOK_AGAIN_S = 30 };
 
 static void ask(struct session *s);
 
@@ -16,17 +16,21 @@ static void on_retry(void *ctx)
 	ask(ctx);
 }
 
-static void wait_and_ask_again(struct session *s, const char *why)
+static void ask_in(struct session *s, int64_t pause)
 {
-	str_fmt(s->waiting, sizeof s->waiting, "waiting for its password: %s", why);
 	if (!s->secret_timer)
 		s->secret_timer = loop_timer_new(s->b->loop, on_retry, s);
-	if (!s->secret_timer)
-		return;
+	if (s->secret_timer)
+		loop_timer_set(s->secret_timer, mono_add(loop_now(s->b->loop), pause));
+}
+
+static void wait_and_ask_again(struct session *s, const char *why)
+{
+	if (!s->secret_known)
+		str_fmt(s->waiting, sizeof s->waiting, "waiting for its password: %s", why);
 	int64_t pause = SEC(1) << (s->secret_failures < 5 ? s->secret_failures : 5);
 	s->secret_failures++;
-	pause = pause < SEC(RETRY_MOST_S) ? pause : SEC(RETRY_MOST_S);
-	loop_timer_set(s->secret_timer, mono_add(loop_now(s->b->loop), pause));
+	ask_in(s, pause < SEC(RETRY_MOST_S) ? pause : SEC(RETRY_MOST_S));
 	publish_peer(s);
 }
 
@@ -41,6 +45,7 @@ static bool adopted_matches(const struct session *s, const char *password)
 
 static void apply(struct session *s, const char *password)
 {
+	bool had = s->secret_known;
 	bool same = s->secret_known ? strcmp(s->password, password) == 0
 		    : s->up	    ? adopted_matches(s, password)
 				    : true;
@@ -48,6 +53,9 @@ static void apply(struct session *s, const char *password)
 	s->secret_known = true;
 	s->secret_failures = 0;
 	s->waiting[0] = '\0';
+	ask_in(s, SEC(LOOK_AGAIN_S)); /* another value behind the same name is not always announced */
+	if (same && had)
+		return;
 	listen_key(s);
 	if (!same) {
 		log_line(LOG_INFO, s->name, "passwordChanged", "the session starts anew");
@@ -88,7 +96,7 @@ static void ask(struct session *s)
 	} else {
 		q.bgp_peer = s->name;
 	}
-	if (s->secret_request)
+	if (s->secret_request || !s->configured || !s->settings.has_password)
 		return;
 	s->secret_request = bus_request(s->b->d->bus, DAEMON_WATCHER, REQUEST_SECRET, &q.base, on_answer, s);
 	if (!s->secret_request)

@@ -166,6 +166,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s BGPD [kills] [routes] [seed]\n", argv[0]);
 		return 2;
 	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	t.kills_wanted = argc > 2 ? (unsigned)atoi(argv[2]) : 1000;
 	t.routes = argc > 3 ? (unsigned)atoi(argv[3]) : 10000;
 	t.rng = argc > 4 ? (uint64_t)atoi(argv[4]) : 1;
