@@ -44,7 +44,6 @@ static void on_timer(void *ctx)
 	struct bus *b = ctx;
 	mono_t now = loop_now(b->loop), next = MONO_NEVER;
 	b->timer_at = MONO_NEVER;
-	bus_drop_n(b, BUS_DROP_PEER, atomic_exchange(&b->access.refused, 0));
 	for (unsigned t = 0; t < TOPIC_N; t++) {
 		if (b->publisher[t])
 			next = mono_min(next, publisher_tick(b->publisher[t], now));
@@ -74,7 +73,8 @@ static void link_look(struct bus *b, struct bus_link *l)
 			subscriber_connected(b->subscriber[t]);
 }
 
-/* A connection was made: what was lost before it can be asked for, and what waits can be sent. */
+/* A connection was made: what was lost before it can be asked for, and what waits can be sent. Or one was
+ * refused. */
 static void on_wake(void *ctx, unsigned events)
 {
 	struct bus *b = ctx;
@@ -82,6 +82,7 @@ static void on_wake(void *ctx, unsigned events)
 	(void)events;
 	if (read(b->wake_fd, &n, sizeof(n)) < 0)
 		return; /* somebody else's wake */
+	bus_drop_n(b, BUS_DROP_PEER, atomic_exchange(&b->access.refused, 0));
 	for (unsigned d = 0; d < DAEMON_N; d++)
 		if (b->link[d])
 			link_look(b, b->link[d]);

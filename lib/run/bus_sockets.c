@@ -56,6 +56,13 @@ uint32_t bus_daemons_of(const struct bus_access *a, uint64_t uid)
 	return mask;
 }
 
+static void bus_poke(struct bus *b)
+{
+	uint64_t one = 1;
+	ssize_t n = write(b->wake_fd, &one, sizeof(one));
+	(void)n; /* a full counter wakes too */
+}
+
 /* Before the first message of a connection: refuse every user who is not meant to be there. */
 static void on_server_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 {
@@ -66,14 +73,14 @@ static void on_server_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 	int r = nng_pipe_get_uint64(pipe, NNG_OPT_IPC_PEER_UID, &uid);
 	if (r == 0 && (bus_daemons_of(a, uid) & s->allowed))
 		return;
-	atomic_fetch_add(&a->refused, 1);
 	nng_pipe_close(pipe);
+	if (atomic_fetch_add(&a->refused, 1) == 0)
+		bus_poke(s->bus);
 }
 
 static void on_client_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 {
 	struct bus_socket *s = ctx;
-	uint64_t one = 1;
 	(void)pipe;
 	if (event == NNG_PIPE_EV_REM_POST) {
 		atomic_fetch_sub(&s->pipes, 1);
@@ -81,8 +88,7 @@ static void on_client_pipe(nng_pipe pipe, nng_pipe_ev event, void *ctx)
 	}
 	atomic_fetch_add(&s->pipes, 1);
 	atomic_fetch_add(&s->connects, 1);
-	ssize_t n = write(s->bus->wake_fd, &one, sizeof(one));
-	(void)n; /* a full counter wakes too */
+	bus_poke(s->bus);
 }
 
 nng_msg *bus_message(size_t size)

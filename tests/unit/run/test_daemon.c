@@ -19,6 +19,12 @@
 #include "proto/bus.pb-c.h"
 #include "tests/unit/run/bus_fixture.h"
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_UNDEFINED__)
+enum { IS_SANITIZED = 1 };
+#else
+enum { IS_SANITIZED = 0 };
+#endif
+
 /* ---- the child ---- */
 
 struct toy {
@@ -99,6 +105,7 @@ struct child {
 	struct fixture f;
 	pid_t pid;
 	int pair;
+	bool sandbox;
 };
 
 static void child_start(struct child *c, const char *mode, bool with_pair)
@@ -114,7 +121,7 @@ static void child_start(struct child *c, const char *mode, bool with_pair)
 			close(FD_SUPERVISOR);
 		setenv("INGOT_TEST_CHILD", mode, 1);
 		setenv("INGOT_RUN_DIR", c->f.run_dir, 1);
-		setenv("INGOT_SANDBOX", "off", 1);
+		setenv("INGOT_SANDBOX", c->sandbox ? "on" : "off", 1);
 		setenv("INGOT_ROLE", "all", 1);
 		execl("/proc/self/exe", "test_daemon", NULL);
 		_exit(127);
@@ -324,6 +331,35 @@ static void answers_what_every_daemon_answers_and_keeps_memory_over_a_crash(void
 	assert_non_null(strstr(a.metrics, "ingot_bus_dropped_total"));
 }
 
+/* The real thing: own user, sandbox, seal; killed and started again over its stale sockets. */
+static void works_in_its_sandbox(void **state)
+{
+	struct child *c = *state;
+	if (geteuid() != 0 || IS_SANITIZED)
+		skip(); /* sanitizers do at exit what the sandbox forbids */
+	char path[128];
+	const uid_t uid = 64102;
+	snprintf(path, sizeof(path), "%s/allocator", c->f.run_dir);
+	assert_int_equal(chown(path, uid, uid), 0);
+	c->sandbox = true;
+	for (int life = 0; life < 3; life++) {
+		child_start(c, "plain", true);
+		say(c, SUP_RETAINED_END, 0, "", -1);
+		hear(c, SUP_READY);
+		hear(c, SUP_HEARTBEAT);
+		hear(c, SUP_HEARTBEAT);
+		if (life == 2) {
+			say(c, SUP_STOP, 0, "", -1);
+			hear(c, SUP_STOPPED);
+			assert_int_equal(child_status(c), 0);
+			return;
+		}
+		kill(c->pid, SIGKILL);
+		child_status(c);
+		close(c->pair);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = getenv("INGOT_TEST_CHILD");
@@ -336,6 +372,7 @@ int main(int argc, char **argv)
 		T(a_stop_before_the_end_of_retained_stops_it),
 		T(exits_when_the_supervisor_is_gone),
 		T(wrong_configuration_has_its_own_status),
+		T(works_in_its_sandbox),
 		T(answers_what_every_daemon_answers_and_keeps_memory_over_a_crash),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
