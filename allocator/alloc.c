@@ -245,10 +245,9 @@ fail:
 	return NULL;
 }
 
-static bool has_already(const struct alloc *a, const struct alloc_request *r, const struct pick *p)
+static bool has_already(const struct holder *h, const struct alloc_request *r, const struct pick *p)
 {
-	const struct holder *h = alloc_holder(a, r->key);
-	if (!h || h->n != p->n)
+	if (h->n != p->n)
 		return false;
 	for (size_t i = 0; i < p->n; i++)
 		if (!addr_eq(h->seat[i].ip->addr, p->addr[i]))
@@ -264,9 +263,10 @@ static bool has_already(const struct alloc *a, const struct alloc_request *r, co
 int alloc_record(struct alloc *a, const struct alloc_request *r, const struct pick *p, mono_t now)
 {
 	addr_t dropped[2];
-	if (has_already(a, r, p))
+	const struct holder *old = alloc_holder(a, r->key);
+	if (old && has_already(old, r, p))
 		return 0;
-	size_t n = alloc_drop(a, r->key, dropped);
+	size_t n = old ? alloc_drop(a, r->key, dropped) : 0;
 	struct holder *h = holder_new(a, r);
 	int e = h ? 0 : -ENOMEM;
 	for (size_t i = 0; e == 0 && i < p->n; i++) {
