@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/base/must.h"
@@ -22,7 +23,10 @@ struct dir {
 	struct dir_tree *tree;
 	struct status_dir *status;
 	struct quarantine quarantine;
-	int notes; /* memfd */
+	struct quarantine_mark *mark;	 /* in a memfd that outlives this process */
+	struct quarantine_mark own_mark; /* when there is no such memfd */
+	int notes, kept;		 /* memfds: quarantine, last good objects of files with errors */
+	bool has_kept;
 	struct loop_defer *publish;
 	size_t former_files; /* how many the former life had */
 	bool scanned;	     /* the whole folder was read once */
@@ -31,15 +35,97 @@ struct dir {
 	struct log_limit complaints;
 };
 
+static void save(struct dir *d, int fd, const void *data, size_t len)
+{
+	int rc = fd >= 0 ? memfile_write(fd, data, len) : 0;
+	if (rc < 0)
+		log_limited(&d->complaints, 3, SEC(60), LOG_WARN, "source", "notes", "cannot be kept: %s",
+			    strerror(-rc));
+}
+
 static void save_notes(struct dir *d)
 {
 	struct strbuf text = { 0 };
 	quarantine_print(&d->quarantine, &text);
-	int rc = d->notes >= 0 && !text.oom ? memfile_write(d->notes, strbuf_get(&text), text.len) : 0;
-	if (rc < 0)
-		log_limited(&d->complaints, 3, SEC(60), LOG_WARN, "source", "notes", "cannot be kept: %s",
-			    strerror(-rc));
+	if (!text.oom)
+		save(d, d->notes, strbuf_get(&text), text.len);
 	strbuf_fini(&text);
+}
+
+/* Objects that only this process remembers, because their file cannot be used now. */
+static void save_kept(struct dir *d, const char *also)
+{
+	uint8_t *data = NULL;
+	size_t len = 0;
+	bool any = also || mirror_files_bad(d->mirror) > 0;
+	if (!any && !d->has_kept)
+		return;
+	if (mirror_keep_print(d->mirror, also, &data, &len) == 0)
+		save(d, d->kept, data, len);
+	d->has_kept = any;
+	free(data);
+}
+
+/* A retained memfd, or a new one that will be retained; -1 when neither works. */
+static int take(struct dir *d, const char *name, bool *old)
+{
+	int fd = daemon_take_retained(d->w->d, name);
+	*old = fd >= 0;
+	if (fd < 0)
+		fd = memfile_new(name);
+	if (fd >= 0)
+		daemon_retain(d->w->d, name, fd);
+	return fd < 0 ? -1 : fd;
+}
+
+/* The mark is plain memory: setting it costs nothing, and it is there when the process is not any more. */
+static void take_mark(struct dir *d)
+{
+	bool old;
+	int fd = take(d, "reading", &old);
+	void *p = MAP_FAILED;
+	if (fd >= 0 && ftruncate(fd, sizeof *d->mark) == 0)
+		p = mmap(NULL, sizeof *d->mark, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	d->mark = p == MAP_FAILED ? &d->own_mark : p;
+}
+
+static void read_memfile(int fd, size_t max, void (*fn)(struct dir *d, const void *data, size_t len),
+			 struct dir *d)
+{
+	void *data = NULL;
+	size_t len = 0;
+	if (memfile_read(fd, max, &data, &len) == 0)
+		fn(d, data, len);
+	free(data);
+}
+
+static void parse_notes(struct dir *d, const void *data, size_t len)
+{
+	quarantine_parse(&d->quarantine, data, len);
+}
+
+static void parse_kept(struct dir *d, const void *data, size_t len)
+{
+	size_t n = mirror_keep_parse(d->mirror, data, len);
+	if (n)
+		log_line(LOG_WARN, "source", "keptObjects",
+			 "%zu objects of manifests with errors stay as the former life knew them", n);
+	d->has_kept = n > 0;
+}
+
+/* Notes of the former lives. */
+static void take_notes(struct dir *d)
+{
+	bool old;
+	take_mark(d);
+	d->notes = take(d, "notes", &d->w->reborn);
+	d->kept = take(d, "kept", &old);
+	if (d->notes >= 0)
+		read_memfile(d->notes, QUARANTINE_BYTES, parse_notes, d);
+	quarantine_resume(&d->quarantine, d->mark);
+	save_notes(d);
 }
 
 /* Diagnostics of one file, when they are news. */
@@ -56,16 +142,18 @@ static void log_diags(struct dir *d, const char *path)
 static void on_content(void *ctx, const char *path, const char *data, size_t len)
 {
 	struct dir *d = ctx;
-	if (!quarantine_enter(&d->quarantine, path, data, len)) {
+	if (!quarantine_enter(&d->quarantine, d->mark, path, data, len)) {
 		mirror_fail(d->mirror, path,
 			    "skipped: reading it has killed the watcher twice; change the file");
 		++*d->skipped;
 		log_diags(d, path);
 		return;
 	}
-	save_notes(d);
+	/* Should this content kill us, the next life must know what the file said before. */
+	if (mirror_file_has_objects(d->mirror, path))
+		save_kept(d, path);
 	int rc = mirror_load(d->mirror, path, data, len);
-	quarantine_leave(&d->quarantine, path);
+	quarantine_leave(&d->quarantine, d->mark, path);
 	if (rc == -ENOMEM)
 		mirror_fail(d->mirror, path, "out of memory");
 	log_diags(d, path);
@@ -84,7 +172,7 @@ static void on_unreadable(void *ctx, const char *path, const char *reason)
 static void on_deleted(void *ctx, const char *path)
 {
 	struct dir *d = ctx;
-	quarantine_leave(&d->quarantine, path);
+	quarantine_forget(&d->quarantine, path);
 	if (mirror_unload(d->mirror, path))
 		log_line(LOG_INFO, path, "manifestDeleted", "its objects are gone");
 	loop_defer_ask(d->publish);
@@ -121,10 +209,13 @@ static void on_settled(void *ctx, bool scanned)
 		    d->root);
 		return;
 	}
+	if (scanned && !d->scanned && d->kept >= 0)
+		read_memfile(d->kept, MIRROR_KEEP_BYTES, parse_kept, d);
 	d->scanned |= scanned || (d->former_files > 0 && mirror_files(d->mirror) > 0);
 	d->former_files = 0;
 	d->quarantine.files = mirror_files(d->mirror);
 	save_notes(d);
+	save_kept(d, NULL);
 	d->orphans |= scanned;
 	loop_defer_ask(d->publish);
 }
@@ -216,22 +307,6 @@ static void publish_all(void *ctx)
 	*d->writes = (int64_t)status_dir_writes(d->status);
 }
 
-/* Notes of the former lives. */
-static void take_notes(struct dir *d)
-{
-	void *data = NULL;
-	size_t len = 0;
-	d->notes = daemon_take_retained(d->w->d, "notes");
-	int rc = d->notes >= 0 ? memfile_read(d->notes, QUARANTINE_BYTES, &data, &len) : -ENODATA;
-	if (rc == 0)
-		quarantine_parse(&d->quarantine, data, len);
-	free(data);
-	if (d->notes < 0)
-		d->notes = memfile_new("notes");
-	if (d->notes >= 0)
-		daemon_retain(d->w->d, "notes", d->notes);
-}
-
 static void dir_free(void *source)
 {
 	struct dir *d = source;
@@ -244,6 +319,10 @@ static void dir_free(void *source)
 	quarantine_fini(&d->quarantine);
 	if (d->notes >= 0)
 		close(d->notes);
+	if (d->kept >= 0)
+		close(d->kept);
+	if (d->mark && d->mark != &d->own_mark)
+		munmap(d->mark, sizeof *d->mark);
 	free(d);
 }
 
@@ -253,7 +332,7 @@ static void *dir_new(struct watcher *w, const char *argument)
 	if (!d)
 		return NULL;
 	d->w = w;
-	d->notes = -1;
+	d->notes = d->kept = -1;
 	quarantine_init(&d->quarantine);
 	size_t n = strlen(argument);
 	while (n > 1 && argument[n - 1] == '/')

@@ -23,7 +23,7 @@ struct mirror *mirror_new(void)
 	return m;
 }
 
-static void claim_free(struct claim *c)
+void mirror_claim_free(struct claim *c)
 {
 	if (!c)
 		return;
@@ -36,7 +36,7 @@ static void file_free(void *value)
 {
 	struct file *f = value;
 	for (size_t i = 0; i < f->n_claims; i++)
-		claim_free(f->claims[i]);
+		mirror_claim_free(f->claims[i]);
 	free(f->claims);
 	diags_fini(&f->diags);
 	free(f);
@@ -69,7 +69,7 @@ void mirror_touch(struct mirror *m, struct entry *e)
 	m->last_dirty = &e->next_dirty;
 }
 
-static struct entry *entry_get(struct mirror *m, enum kind k, const char *key)
+struct entry *mirror_entry_get(struct mirror *m, enum kind k, const char *key)
 {
 	struct entry *e = map_get(&m->entries[k], key);
 	if (e)
@@ -89,7 +89,7 @@ static struct entry *entry_get(struct mirror *m, enum kind k, const char *key)
 
 /* Gone for good: forgotten. How often a Service was created again is remembered a while: a late word about
  * its former life must not count for the new one. */
-static void entry_settle(struct mirror *m, struct entry *e)
+void mirror_entry_settle(struct mirror *m, struct entry *e)
 {
 	if (!e || e->claims || e->used_by || e->published || e->dirty)
 		return;
@@ -109,7 +109,7 @@ static struct entry *namespace_of(struct mirror *m, const struct entry *e)
 		return NULL;
 	memcpy(name, e->key, (size_t)(slash - e->key));
 	name[slash - e->key] = 0;
-	return entry_get(m, KIND_NAMESPACE, name);
+	return mirror_entry_get(m, KIND_NAMESPACE, name);
 }
 
 static bool comes_before(const struct claim *a, const struct claim *b)
@@ -118,7 +118,7 @@ static bool comes_before(const struct claim *a, const struct claim *b)
 	return order < 0 || (order == 0 && a->position < b->position);
 }
 
-static int claim_link(struct mirror *m, struct claim *c)
+int mirror_claim_link(struct mirror *m, struct claim *c)
 {
 	struct entry *e = c->entry, *ns = kind_is_namespaced(e->kind) ? namespace_of(m, e) : NULL;
 	if (kind_is_namespaced(e->kind) && !ns)
@@ -135,7 +135,7 @@ static int claim_link(struct mirror *m, struct claim *c)
 	return 0;
 }
 
-static void claim_unlink(struct mirror *m, struct claim *c)
+void mirror_claim_unlink(struct mirror *m, struct claim *c)
 {
 	struct entry *e = c->entry;
 	struct claim **at = &e->claims;
@@ -154,117 +154,7 @@ static void claim_unlink(struct mirror *m, struct claim *c)
 		mirror_touch(m, ns);
 }
 
-/* What one parse of a file has found. */
-struct harvest {
-	struct mirror *m;
-	struct file *file;
-	struct claim **v;
-	size_t n, cap;
-	struct map broken; /* "KIND KEY" of objects that are there but cannot be used */
-	bool unknown;	   /* something that is broken beyond recognition */
-	bool oom;
-};
-
-static void broken_name(enum kind k, const char *key, char buf[static OBJECT_KEY + 32])
-{
-	str_fmt(buf, OBJECT_KEY + 32, "%d %s", (int)k, key);
-}
-
-static bool harvest_push(struct harvest *h, struct claim *c)
-{
-	if (h->n == h->cap) {
-		size_t cap = h->cap ? h->cap * 2 : 8;
-		struct claim **v = realloc(h->v, cap * sizeof *v);
-		if (!v)
-			return false;
-		h->v = v;
-		h->cap = cap;
-	}
-	h->v[h->n++] = c;
-	return true;
-}
-
-#ifdef INGOT_TEST_HOOKS
-/* A manifest that kills its reader at will, for the tests of the quarantine; no release has this. */
-static void crash_on_demand(const struct manifest_object *o)
-{
-	const Ingot__ObjectMeta *meta = object_meta(o->kind, o->message);
-	const char *who = kv_get(meta->annotations, meta->n_annotations, "ingot.dev/test-crash");
-	if (who && strcmp(who, "watcher") == 0)
-		abort();
-}
-#endif
-
-static void on_object(void *ctx, struct manifest_object *o)
-{
-	struct harvest *h = ctx;
-	char name[OBJECT_KEY + 32];
-	if (!o->message) {
-		broken_name(o->kind, o->key, name);
-		if (o->kind == KIND_N || !o->key[0])
-			h->unknown = true;
-		else if (map_set(&h->broken, name, h, NULL) < 0)
-			h->oom = true;
-		return;
-	}
-#ifdef INGOT_TEST_HOOKS
-	crash_on_demand(o);
-#endif
-	struct claim *c = calloc(1, sizeof *c);
-	struct entry *e = c ? entry_get(h->m, o->kind, o->key) : NULL;
-	if (!c || !e || !harvest_push(h, c)) {
-		free(c);
-		protobuf_c_message_free_unpacked(o->message, NULL);
-		manifest_secrets_fini(&o->secrets);
-		h->oom = true;
-		return;
-	}
-	*c = (struct claim){
-		.file = h->file, .position = h->n, .entry = e, .message = o->message, .secrets = o->secrets
-	};
-}
-
-static bool secrets_equal(const struct manifest_secrets *a, const struct manifest_secrets *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i].key, b->v[i].key) != 0 || a->v[i].len != b->v[i].len ||
-		    memcmp(a->v[i].value, b->v[i].value, a->v[i].len) != 0)
-			return false;
-	return true;
-}
-
-static uint8_t *pack(const ProtobufCMessage *m, size_t *len)
-{
-	*len = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = malloc(*len ? *len : 1);
-	if (p)
-		protobuf_c_message_pack(m, p);
-	return p;
-}
-
-/* Equal but for the line it stands in; that is not worth telling everybody about a thousand Services. */
-static bool same_object(enum kind k, ProtobufCMessage *a, ProtobufCMessage *b)
-{
-	Ingot__ObjectMeta *meta = k == KIND_SERVICE	? ((Ingot__Service *)a)->meta
-				  : k == KIND_ENDPOINTS ? ((Ingot__EndpointSlice *)a)->meta
-							: NULL;
-	const Ingot__ObjectMeta *other = object_meta(k, b);
-	char *mine = meta ? meta->origin : NULL;
-	if (meta)
-		meta->origin = other->origin;
-	size_t a_len, b_len;
-	uint8_t *x = pack(a, &a_len), *y = pack(b, &b_len);
-	bool same = x && y && a_len == b_len && memcmp(x, y, a_len) == 0;
-	if (meta)
-		meta->origin = mine;
-	free(x);
-	free(y);
-	return same;
-}
-
-static struct claim *claim_of(const struct file *f, const struct entry *e)
+struct claim *mirror_claim_of(const struct file *f, const struct entry *e)
 {
 	for (struct claim *c = e->claims; c; c = c->next)
 		if (c->file == f)
@@ -272,136 +162,25 @@ static struct claim *claim_of(const struct file *f, const struct entry *e)
 	return NULL;
 }
 
-/* A second definition in the same file: the first one counts, this one is only worth a message. */
-static void drop_doubles(struct harvest *h, struct diags *diags)
+bool mirror_claim(struct mirror *m, struct file *f, enum kind k, const char *key, ProtobufCMessage *message)
 {
-	struct map seen;
-	map_init(&seen);
-	size_t kept = 0;
-	for (size_t i = 0; i < h->n; i++) {
-		struct claim *c = h->v[i], *first;
-		char name[OBJECT_KEY + 32];
-		broken_name(c->entry->kind, c->entry->key, name);
-		first = map_get(&seen, name);
-		if (!first) {
-			h->oom |= map_set(&seen, name, c, NULL) < 0;
-			h->v[kept++] = c;
-			continue;
-		}
-		diags_add(diags, DIAG_ERROR, kind_name(c->entry->kind), c->entry->key, "",
-			  object_meta(c->entry->kind, c->message)->origin,
-			  "defined twice: the definition at %s counts",
-			  object_meta(c->entry->kind, first->message)->origin);
-		claim_free(c);
+	struct entry *e = mirror_entry_get(m, k, key);
+	struct claim *c = e && !mirror_claim_of(f, e) ? calloc(1, sizeof *c) : NULL;
+	struct claim **v = c ? realloc(f->claims, (f->n_claims + 1) * sizeof(struct claim *)) : NULL;
+	if (v)
+		f->claims = v;
+	if (c)
+		*c = (struct claim){ .file = f, .position = f->n_claims + 1, .entry = e, .message = message };
+	if (v && mirror_claim_link(m, c) == 0) {
+		v[f->n_claims++] = c;
+		return true;
 	}
-	h->n = kept;
-	map_fini(&seen, NULL);
+	free(c);
+	protobuf_c_message_free_unpacked(message, NULL);
+	return false;
 }
 
-/* Old claims that stay although the new content does not have them: broken ones, and all when nobody can
- * tell. */
-static bool stays(const struct harvest *h, const struct claim *old)
-{
-	char name[OBJECT_KEY + 32];
-	broken_name(old->entry->kind, old->entry->key, name);
-	return h->unknown || map_get(&h->broken, name) != NULL;
-}
-
-static bool in_harvest(const struct map *fresh, const struct claim *old)
-{
-	char name[OBJECT_KEY + 32];
-	broken_name(old->entry->kind, old->entry->key, name);
-	return map_get(fresh, name) != NULL;
-}
-
-/* The new claim in the place of the old one of the same object and file; the old one when nothing changed. */
-static struct claim *replace(struct mirror *m, struct claim *old, struct claim *fresh)
-{
-	if (same_object(fresh->entry->kind, fresh->message, old->message) &&
-	    secrets_equal(&fresh->secrets, &old->secrets)) {
-		/* Position counts only against other claims in this file, of which there are none. */
-		old->position = fresh->position;
-		claim_free(fresh);
-		return old;
-	}
-	ProtobufCMessage *message = old->message;
-	struct manifest_secrets secrets = old->secrets;
-	old->message = fresh->message;
-	old->secrets = fresh->secrets;
-	old->position = fresh->position;
-	fresh->message = message;
-	fresh->secrets = secrets;
-	claim_free(fresh);
-	mirror_touch(m, old->entry);
-	return old;
-}
-
-/* From here on the file has the claims of the harvest. */
-static int adopt(struct harvest *h)
-{
-	struct file *f = h->file;
-	struct map fresh;
-	map_init(&fresh);
-	for (size_t i = 0; i < h->n; i++) {
-		char name[OBJECT_KEY + 32];
-		broken_name(h->v[i]->entry->kind, h->v[i]->entry->key, name);
-		h->oom |= map_set(&fresh, name, h, NULL) < 0;
-	}
-	size_t n_old = f->n_claims;
-	struct claim **v = h->oom ? NULL : calloc(h->n + n_old + 1, sizeof(struct claim *));
-	if (!v) {
-		map_fini(&fresh, NULL);
-		return -ENOMEM;
-	}
-	/* What is new first: a namespace that stays in use is never out of use. */
-	size_t n = 0;
-	for (size_t i = 0; i < h->n; i++) {
-		struct claim *old = claim_of(f, h->v[i]->entry);
-		if (old)
-			v[n++] = replace(h->m, old, h->v[i]);
-		else if (claim_link(h->m, h->v[i]) == 0)
-			v[n++] = h->v[i];
-		else {
-			claim_free(h->v[i]);
-			h->oom = true;
-		}
-	}
-	for (size_t i = 0; i < n_old; i++) {
-		struct claim *old = f->claims[i];
-		if (in_harvest(&fresh, old))
-			continue; /* its successor has taken it over */
-		if (stays(h, old)) {
-			v[n++] = old;
-			continue;
-		}
-		claim_unlink(h->m, old);
-		claim_free(old);
-	}
-	map_fini(&fresh, NULL);
-	free(f->claims);
-	f->claims = v;
-	f->n_claims = n;
-	h->n = 0;
-	return 0;
-}
-
-static void harvest_fini(struct harvest *h)
-{
-	for (size_t i = 0; i < h->n; i++) {
-		struct entry *e = h->v[i]->entry;
-		claim_free(h->v[i]);
-		/* Two claims of one object may stand here; the last one lets go. */
-		bool again = false;
-		for (size_t k = i + 1; k < h->n; k++)
-			again |= h->v[k]->entry == e;
-		if (!again && e != h->m->said)
-			entry_settle(h->m, e);
-	}
-	free(h->v);
-	map_fini(&h->broken, NULL);
-}
-
-static struct file *file_get(struct mirror *m, const char *path)
+struct file *mirror_file_get(struct mirror *m, const char *path)
 {
 	struct file *f = map_get(&m->files, path);
 	if (f)
@@ -418,32 +197,9 @@ static struct file *file_get(struct mirror *m, const char *path)
 	return f;
 }
 
-int mirror_load(struct mirror *m, const char *path, const void *data, size_t len)
-{
-	struct harvest h = { .m = m, .file = file_get(m, path) };
-	struct diags diags = { 0 };
-	map_init(&h.broken);
-	if (!h.file)
-		return -ENOMEM;
-	h.file->seen = true;
-	int rc = manifest_parse(path, data, len, &diags, on_object, &h, NULL);
-	if (rc == 0 && !h.oom) {
-		drop_doubles(&h, &diags);
-		rc = adopt(&h);
-	}
-	harvest_fini(&h);
-	if (rc == -ENOMEM || h.oom) {
-		diags_fini(&diags);
-		return -ENOMEM;
-	}
-	diags_fini(&h.file->diags);
-	h.file->diags = diags;
-	return rc < 0 ? 1 : 0;
-}
-
 int mirror_fail(struct mirror *m, const char *path, const char *reason)
 {
-	struct file *f = file_get(m, path);
+	struct file *f = mirror_file_get(m, path);
 	if (!f)
 		return -ENOMEM;
 	f->seen = true;
@@ -458,7 +214,7 @@ bool mirror_unload(struct mirror *m, const char *path)
 	if (!f)
 		return false;
 	for (size_t i = 0; i < f->n_claims; i++)
-		claim_unlink(m, f->claims[i]);
+		mirror_claim_unlink(m, f->claims[i]);
 	file_free(f);
 	return true;
 }
@@ -516,6 +272,12 @@ size_t mirror_objects(const struct mirror *m, enum kind k)
 	return n;
 }
 
+bool mirror_file_has_objects(const struct mirror *m, const char *path)
+{
+	const struct file *f = map_get(&m->files, path);
+	return f && f->n_claims > 0;
+}
+
 size_t mirror_remembered(const struct mirror *m)
 {
 	return map_len(&m->entries[KIND_SERVICE]);
@@ -559,7 +321,7 @@ bool mirror_next(struct mirror *m, struct mirror_action *ret)
 {
 	protobuf_c_message_free_unpacked(m->lent, NULL);
 	m->lent = NULL;
-	entry_settle(m, m->said);
+	mirror_entry_settle(m, m->said);
 	m->said = NULL;
 	struct entry *e;
 	while ((e = m->dirty)) {
@@ -574,7 +336,7 @@ bool mirror_next(struct mirror *m, struct mirror_action *ret)
 			return false;
 		}
 		if (!view && !e->published) {
-			entry_settle(m, e);
+			mirror_entry_settle(m, e);
 			continue;
 		}
 		e->published = view != NULL;

@@ -46,6 +46,7 @@ void mirror_each_unseen(const struct mirror *m, const char *folder, void (*fn)(v
 			void *ctx);
 
 size_t mirror_files(const struct mirror *m);
+bool mirror_file_has_objects(const struct mirror *m, const char *path);
 size_t mirror_files_bad(const struct mirror *m); /* with at least one error */
 size_t mirror_objects(const struct mirror *m, enum kind k);
 size_t mirror_remembered(const struct mirror *m);				 /* Services, gone ones too */
@@ -65,6 +66,14 @@ bool mirror_has(const struct mirror *m, enum kind k, const char *key);
 enum status_change { STATUS_KEEP, STATUS_WRITE, STATUS_REMOVE, STATUS_NO_MEMORY };
 enum status_change mirror_judge(const struct mirror *m, const char *key, const Ingot__Assignment *a,
 				struct service_status **ret);
+
+/* The objects of files with errors, and of one that is about to be read again (NULL: none), for the next
+ * life: it cannot read them anywhere. Heap memory, caller frees; without Secrets. -ENOMEM. */
+enum { MIRROR_KEEP_BYTES = 64 << 20 };
+int mirror_keep_print(const struct mirror *m, const char *also, uint8_t **ret, size_t *len);
+/* After the first scan of the new life: objects of files that still have errors come back, unless the file
+ * gave a new version. Foreign input. Returns how many. */
+size_t mirror_keep_parse(struct mirror *m, const void *data, size_t len);
 
 /* The next thing to publish; false when all is said. The message is lent until the next call. */
 struct mirror_action {

@@ -45,7 +45,18 @@ struct mirror {
 	ProtobufCMessage *lent;
 };
 
+/* mirror.c */
+struct entry *mirror_entry_get(struct mirror *m, enum kind k, const char *key); /* NULL on out of memory */
+void mirror_entry_settle(struct mirror *m, struct entry *e);	  /* forget it when nothing holds it */
+struct file *mirror_file_get(struct mirror *m, const char *path); /* NULL on out of memory */
+void mirror_claim_free(struct claim *c);
+int mirror_claim_link(struct mirror *m, struct claim *c); /* -ENOMEM */
+void mirror_claim_unlink(struct mirror *m, struct claim *c);
+struct claim *mirror_claim_of(const struct file *f, const struct entry *e);
 void mirror_touch(struct mirror *m, struct entry *e);
+/* One more claim of a file; takes the message. False on out of memory or when the file has one for this
+ * object (freed). */
+bool mirror_claim(struct mirror *m, struct file *f, enum kind k, const char *key, ProtobufCMessage *message);
 /* What is published for an entry: lent or made (then *made is set, to be freed). NULL: nothing, or *oom. */
 const ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, ProtobufCMessage **made,
 				    bool *oom);

@@ -61,7 +61,7 @@ static Ingot__Assignment *copy_assignment(const ProtobufCMessage *value)
  * events. */
 static bool is_history(const struct publish *p, const struct assigned *a)
 {
-	return !subscriber_synced(p->assignments) && a->epoch < (uint64_t)p->started.us;
+	return p->w->reborn && !subscriber_synced(p->assignments) && a->epoch < (uint64_t)p->started.us;
 }
 
 static void pass_on(struct publish *p, const char *key, struct assigned *a)

@@ -90,22 +90,39 @@ void quarantine_print(const struct quarantine *q, struct strbuf *out)
 	}
 }
 
-bool quarantine_enter(struct quarantine *q, const char *path, const void *data, size_t len)
+void quarantine_resume(struct quarantine *q, struct quarantine_mark *mark)
+{
+	size_t len = strnlen(mark->path, sizeof mark->path);
+	bool usable =
+	    mark->valid == 1 && len > 0 && len < sizeof mark->path && !memchr(mark->path, '\n', len);
+	mark->valid = 0;
+	struct note *n = usable ? note_get(q, mark->path, len) : NULL;
+	if (n)
+		*n = (struct note){ mark->hash, mark->attempts < 1000 ? mark->attempts : 1000 };
+}
+
+bool quarantine_enter(struct quarantine *q, struct quarantine_mark *mark, const char *path, const void *data,
+		      size_t len)
 {
 	uint64_t hash = hash_of(data, len);
-	if (strchr(path, '\n'))
-		return true; /* cannot be noted; such names are a rarity */
-	struct note *n = note_get(q, path, strlen(path));
-	if (!n)
-		return true;
-	if (n->hash == hash && n->attempts >= QUARANTINE_ATTEMPTS)
+	const struct note *n = map_get(&q->notes, path);
+	bool same = n && n->hash == hash;
+	if (same && n->attempts >= QUARANTINE_ATTEMPTS)
 		return false;
-	n->attempts = n->hash == hash ? n->attempts + 1 : 1;
-	n->hash = hash;
+	mark->hash = hash;
+	mark->attempts = same ? n->attempts + 1 : 1;
+	/* A path that does not fit is read without a mark rather than not at all. */
+	mark->valid = str_fmt(mark->path, sizeof mark->path, "%s", path);
 	return true;
 }
 
-void quarantine_leave(struct quarantine *q, const char *path)
+void quarantine_leave(struct quarantine *q, struct quarantine_mark *mark, const char *path)
+{
+	mark->valid = 0;
+	quarantine_forget(q, path);
+}
+
+void quarantine_forget(struct quarantine *q, const char *path)
 {
 	free(map_del(&q->notes, path));
 }

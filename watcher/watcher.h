@@ -46,6 +46,7 @@ struct watcher {
 	struct publish *publish;
 	struct reports *reports;
 	bool leading, synced;
+	bool reborn; /* a former life of this process left notes */
 };
 
 /* For sources. */

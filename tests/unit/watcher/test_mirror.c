@@ -47,8 +47,10 @@ static const char *said(struct mirror *m)
 			   a.key);
 		if (a.message && a.kind == KIND_SERVICE)
 			say_service(&out, (const Ingot__Service *)a.message);
-		if (a.message && a.kind == KIND_POOL)
-			strbuf_fmt(&out, " %s", ((const Ingot__IPAddressPool *)a.message)->addresses[0]);
+		const Ingot__IPAddressPool *p =
+		    a.kind == KIND_POOL ? (const Ingot__IPAddressPool *)a.message : NULL;
+		if (p && p->n_addresses)
+			strbuf_fmt(&out, " %s", p->addresses[0]);
 		if (a.loser)
 			strbuf_fmt(&out, " (%s beats %s)", a.winner, a.loser);
 	}
@@ -324,6 +326,58 @@ static void test_forgets(void **state)
 	mirror_free(m);
 }
 
+/* A file breaks, then the process dies: the next one still knows what was good. */
+static void test_kept(void **state)
+{
+	(void)state;
+	struct mirror *m = mirror_new();
+	uint8_t *data = NULL;
+	size_t len = 0;
+	load(m, "good.yaml", SERVICE("api"));
+	load(m, "bad.yaml",
+	     SERVICE("web")
+		 POOL("p", "10.0.0.0/24") "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {}\n"
+					  "---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: web, "
+					  "namespace: shop}\n");
+	load(m, "bad.yaml", "x: [");
+	assert_int_equal(mirror_keep_print(m, NULL, &data, &len), 0);
+	mirror_free(m);
+
+	m = mirror_new();
+	load(m, "good.yaml", SERVICE("api"));
+	load(m, "bad.yaml", "x: [");
+	said(m);
+	assert_int_equal(mirror_keep_parse(m, data, len), 3);
+	assert_string_equal(said(m), "+Service shop/web; +Namespace m; +IPAddressPool m/p 10.0.0.0/24; "
+				     "+EndpointSlice shop/endpoints:web");
+	assert_int_equal(mirror_keep_parse(m, data, len), 0);
+	load(m, "bad.yaml", SERVICE("web"));
+	assert_string_equal(said(m), "-IPAddressPool m/p; -Namespace m; -EndpointSlice shop/endpoints:web");
+	mirror_free(m);
+
+	/* The file was mended, or deleted, while nobody looked: it counts, not the memory. */
+	m = mirror_new();
+	load(m, "bad.yaml", SERVICE("web"));
+	said(m);
+	assert_int_equal(mirror_keep_parse(m, data, len), 0);
+	mirror_free(m);
+
+	/* Foreign input: cut anywhere, any bit wrong. */
+	for (size_t n = 0; n < len; n++) {
+		for (int bit = 0; bit < 8; bit++) {
+			m = mirror_new();
+			load(m, "bad.yaml", "x: [");
+			data[n] ^= (uint8_t)(1 << bit);
+			assert_true(mirror_keep_parse(m, data, len) <= 3);
+			assert_true(mirror_keep_parse(m, data, n) <= 3);
+			data[n] ^= (uint8_t)(1 << bit);
+			said(m);
+			mirror_free(m);
+		}
+	}
+	free(data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,7 +385,7 @@ int main(void)
 		cmocka_unit_test(test_duplicates),    cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_status),	      cmocka_unit_test(test_judge),
 		cmocka_unit_test(test_uid_is_stable), cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_forgets),
+		cmocka_unit_test(test_forgets),	      cmocka_unit_test(test_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,8 @@
 #include "watcher/reports_json.h"
 #include "watcher/status_json.h"
 
+static struct quarantine_mark mark;
+
 /* A life that dies while it reads: its notes are what the next one begins with. */
 static void next_life(struct quarantine *q)
 {
@@ -22,6 +24,7 @@ static void next_life(struct quarantine *q)
 	quarantine_fini(q);
 	quarantine_init(q);
 	quarantine_parse(q, strbuf_get(&text), text.len);
+	quarantine_resume(q, &mark);
 	strbuf_fini(&text);
 }
 
@@ -31,25 +34,25 @@ static void test_two_deaths(void **state)
 	struct quarantine q;
 	quarantine_init(&q);
 	q.files = 3;
-	assert_true(quarantine_enter(&q, "good.yaml", "g", 1));
-	quarantine_leave(&q, "good.yaml");
-	assert_true(quarantine_enter(&q, "sub/bad one.yaml", "poison", 6));
+	assert_true(quarantine_enter(&q, &mark, "good.yaml", "g", 1));
+	quarantine_leave(&q, &mark, "good.yaml");
+	assert_true(quarantine_enter(&q, &mark, "sub/bad one.yaml", "poison", 6));
 	next_life(&q);
 	assert_int_equal(q.files, 3);
-	assert_true(quarantine_enter(&q, "good.yaml", "g", 1));
-	quarantine_leave(&q, "good.yaml");
-	assert_true(quarantine_enter(&q, "sub/bad one.yaml", "poison", 6));
+	assert_true(quarantine_enter(&q, &mark, "good.yaml", "g", 1));
+	quarantine_leave(&q, &mark, "good.yaml");
+	assert_true(quarantine_enter(&q, &mark, "sub/bad one.yaml", "poison", 6));
 	next_life(&q);
 	for (int life = 0; life < 3; life++) {
-		assert_true(quarantine_enter(&q, "good.yaml", "g", 1));
-		quarantine_leave(&q, "good.yaml");
-		assert_false(quarantine_enter(&q, "sub/bad one.yaml", "poison", 6));
+		assert_true(quarantine_enter(&q, &mark, "good.yaml", "g", 1));
+		quarantine_leave(&q, &mark, "good.yaml");
+		assert_false(quarantine_enter(&q, &mark, "sub/bad one.yaml", "poison", 6));
 		next_life(&q);
 	}
 	/* Changed: it gets its two chances again. */
-	assert_true(quarantine_enter(&q, "sub/bad one.yaml", "cured", 5));
-	quarantine_leave(&q, "sub/bad one.yaml");
-	assert_true(quarantine_enter(&q, "sub/bad one.yaml", "poison", 6));
+	assert_true(quarantine_enter(&q, &mark, "sub/bad one.yaml", "cured", 5));
+	quarantine_leave(&q, &mark, "sub/bad one.yaml");
+	assert_true(quarantine_enter(&q, &mark, "sub/bad one.yaml", "poison", 6));
 	quarantine_fini(&q);
 }
 
@@ -58,14 +61,14 @@ static void test_one_death(void **state)
 	(void)state;
 	struct quarantine q;
 	quarantine_init(&q);
-	assert_true(quarantine_enter(&q, "a.yaml", "x", 1));
+	assert_true(quarantine_enter(&q, &mark, "a.yaml", "x", 1));
 	next_life(&q);
-	assert_true(quarantine_enter(&q, "a.yaml", "x", 1));
-	quarantine_leave(&q, "a.yaml");
+	assert_true(quarantine_enter(&q, &mark, "a.yaml", "x", 1));
+	quarantine_leave(&q, &mark, "a.yaml");
 	next_life(&q);
-	assert_true(quarantine_enter(&q, "a.yaml", "x", 1));
+	assert_true(quarantine_enter(&q, &mark, "a.yaml", "x", 1));
 	next_life(&q);
-	assert_true(quarantine_enter(&q, "a.yaml", "x", 1));
+	assert_true(quarantine_enter(&q, &mark, "a.yaml", "x", 1));
 	quarantine_fini(&q);
 }
 
@@ -100,8 +103,15 @@ static void test_foreign_notes(void **state)
 		strbuf_fmt(&b, "0123456789abcdef 2 file%d\n", i);
 	quarantine_parse(&q, strbuf_get(&b), b.len);
 	assert_int_equal(map_len(&q.notes), QUARANTINE_NOTES);
+	/* No path, an endless one, a line break: not usable, not harmful. */
+	mark = (struct quarantine_mark){ .valid = 1, .attempts = 7 };
+	quarantine_resume(&q, &mark);
+	mark.valid = 1;
+	memset(mark.path, 'x', sizeof mark.path);
+	quarantine_resume(&q, &mark);
+	assert_int_equal(mark.valid, 0);
 	/* Full: files are read without a note rather than not at all. */
-	assert_true(quarantine_enter(&q, "another", "x", 1));
+	assert_true(quarantine_enter(&q, &mark, "another", "x", 1));
 	quarantine_fini(&q);
 	strbuf_fini(&b);
 }
