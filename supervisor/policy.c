@@ -2,6 +2,8 @@
  * supervisor. It may not start, kill or ask the time: it says what to do. */
 #include "supervisor/policy.h"
 
+#include <signal.h>
+
 #include "lib/base/must.h"
 #include "lib/run/fds.h"
 
@@ -98,36 +100,37 @@ static void on_heartbeat(struct policy *p, uint64_t ms, mono_t now)
 		p->deadline = mono_add(now, interval * POLICY_MISSED);
 }
 
-/* The life is over; what it says about the next one. */
-static void judge_life(struct policy *p, mono_t now)
+/* The life is over: does the next one begin at once? */
+static bool judge_life(struct policy *p, uint64_t status, mono_t now)
 {
-	if (!p->was_ready) {
-		if (!p->asked)
-			p->unready_lives++;
-		return;
-	}
-	if (mono_sub(now, p->ready_at) >= POLICY_A_WHILE) {
+	bool by_others = status == 128 + SIGKILL && p->state != POLICY_DYING;
+	if (p->was_ready && (by_others || mono_sub(now, p->ready_at) >= POLICY_A_WHILE)) {
 		p->short_lives = 0;
 		p->backoff_us = 0;
-	} else if (!p->asked) {
-		p->short_lives++;
+		return true;
 	}
+	if ((p->was_ready || by_others) && ++p->short_lives <= POLICY_SHORT_LIVES)
+		return true;
+	if (!p->was_ready)
+		p->unready_lives++;
+	return false;
 }
 
 static void on_died(struct policy *p, uint64_t status, mono_t now, struct policy_actions *a)
 {
 	if (!policy_is_alive(p))
 		return;
-	judge_life(p, now);
-	if (!p->wanted) {
-		enter(p, POLICY_DOWN, now, MONO_NEVER);
-	} else if (p->asked) {
+	if (p->asked || !p->wanted) {
 		p->backoff_us = 0;
 		enter(p, POLICY_DOWN, now, MONO_NEVER);
-		spawn(p, a);
-	} else if (status == EXIT_CONFIG) {
+		if (p->wanted)
+			spawn(p, a);
+		return;
+	}
+	bool at_once = judge_life(p, status, now);
+	if (status == EXIT_CONFIG) {
 		enter(p, POLICY_REFUSED, now, MONO_NEVER);
-	} else if (p->was_ready && p->short_lives <= POLICY_SHORT_LIVES) {
+	} else if (at_once) {
 		enter(p, POLICY_DOWN, now, MONO_NEVER);
 		spawn(p, a);
 	} else {

@@ -63,7 +63,7 @@ struct policy {
 	int64_t usual_us;	/* heartbeat interval when a heartbeat names none */
 	int64_t backoff_us;	/* the last wait, 0 = none */
 	unsigned lives;		/* how often it was started */
-	unsigned short_lives;	/* ready, but dead within POLICY_A_WHILE, in a row */
+	unsigned short_lives;	/* in a row, as POLICY_SHORT_LIVES counts them */
 	unsigned unready_lives; /* never ready, in a row */
 	unsigned watchdog_kills, emptied;
 };
@@ -74,11 +74,11 @@ struct policy {
 #define POLICY_BACKOFF_LEAST   SEC(1)
 #define POLICY_BACKOFF_MOST    SEC(60)
 /* A life that was ready this long is "ready for a while": it is replaced at once and forgives what was
- * before. */
+ * before. So is any ready life that somebody else killed (SIGKILL): that is no crash, whatever its age. */
 #define POLICY_A_WHILE SEC(1)
-/* So many shorter ones in a row are replaced at once too: whoever kills a daemon at random moments may well
- * hit it soon after it became ready. A daemon that crashes on what it always does first runs out of them and
- * is slowed. */
+/* So many shorter ones in a row are replaced at once too: ready but crashed soon, or killed by somebody else
+ * before it was ready. Who crashes on what it always does first, or is always the one that lacks memory, runs
+ * out of them. */
 enum { POLICY_SHORT_LIVES = 10, POLICY_MISSED = 3, POLICY_UNREADY_LIVES = 2 };
 
 void policy_init(struct policy *p, unsigned heartbeat_ms, mono_t now);

@@ -98,22 +98,48 @@ static void test_unready_lives_back_off_and_lose_the_store(void **state)
 static void test_short_lives_run_out(void **state)
 {
 	(void)state;
-	struct policy p;
-	policy_init(&p, 1000, at(0));
-	step(&p, POLICY_START, 0, 0);
-	for (unsigned life = 1; life <= POLICY_SHORT_LIVES; life++) {
+	/* Ready but soon crashed; and killed by somebody else before it was ready. */
+	for (unsigned ready = 0; ready < 2; ready++) {
+		struct policy p;
+		uint64_t status = ready ? 139 : 137;
+		policy_init(&p, 1000, at(0));
+		step(&p, POLICY_START, 0, 0);
+		for (unsigned life = 1; life <= POLICY_SHORT_LIVES; life++) {
+			step(&p, POLICY_SPAWNED, 0, 0);
+			if (ready)
+				step(&p, POLICY_SAID_READY, 0, 0);
+			assert_string_equal(step(&p, POLICY_DIED, status, MS(900)), "s");
+		}
+		assert_int_equal(p.unready_lives, 0);
 		step(&p, POLICY_SPAWNED, 0, 0);
-		step(&p, POLICY_SAID_READY, 0, 0);
-		assert_string_equal(step(&p, POLICY_DIED, 137, MS(900)), "s");
+		if (ready)
+			step(&p, POLICY_SAID_READY, 0, 0);
+		assert_string_equal(step(&p, POLICY_DIED, status, MS(900)), "");
+		assert_int_equal(p.state, POLICY_BACKOFF);
+		assert_int_equal(p.unready_lives, ready ? 0 : 1);
 	}
-	step(&p, POLICY_SPAWNED, 0, 0);
-	step(&p, POLICY_SAID_READY, 0, 0);
-	assert_string_equal(step(&p, POLICY_DIED, 137, MS(900)), "");
-	assert_int_equal(p.state, POLICY_BACKOFF);
-	assert_int_equal(p.unready_lives, 0);
 }
 
-/* Killed at random moments a hundred times: at once every time. */
+/* A SIGKILL of our own is the watchdog's: a life that hung before it was ready counts as one that crashed. */
+static void test_own_kills_are_no_excuse(void **state)
+{
+	(void)state;
+	static const struct line lines[] = {
+		{ 0, POLICY_START, 0, "s", POLICY_DOWN },
+		{ 0, POLICY_SPAWNED, 0, "", POLICY_STARTING },
+		{ SEC(10), POLICY_TICK, 0, "k", POLICY_DYING },
+		{ SEC(10), POLICY_DIED, 137, "", POLICY_BACKOFF },
+		{ SEC(11), POLICY_TICK, 0, "s", POLICY_BACKOFF },
+		{ SEC(11), POLICY_SPAWNED, 0, "", POLICY_STARTING },
+		{ SEC(21), POLICY_TICK, 0, "k", POLICY_DYING },
+		{ SEC(21), POLICY_DIED, 137, "", POLICY_BACKOFF },
+		{ SEC(23), POLICY_TICK, 0, "es", POLICY_BACKOFF },
+	};
+	RUN(lines);
+}
+
+/* Killed at random moments a thousand times, also before it is ready: at once every time, with all it had
+ * retained. */
 static void test_random_kills_are_replaced_at_once(void **state)
 {
 	(void)state;
@@ -122,11 +148,13 @@ static void test_random_kills_are_replaced_at_once(void **state)
 	int64_t now = 0;
 	policy_init(&p, 1000, at(0));
 	step(&p, POLICY_START, 0, 0);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 1000; i++) {
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		int64_t life = (int64_t)(seed >> 33) % MS(150);
 		step(&p, POLICY_SPAWNED, 0, now);
-		step(&p, POLICY_SAID_READY, 0, now + MS(30));
-		now += MS(30) + (int64_t)(seed >> 33) % MS(3000);
+		if (life >= MS(50))
+			step(&p, POLICY_SAID_READY, 0, now + MS(50));
+		now += life;
 		assert_string_equal(step(&p, POLICY_DIED, 137, now), "s");
 	}
 }
@@ -300,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_ready_for_a_while_is_replaced_at_once),
 		cmocka_unit_test(test_unready_lives_back_off_and_lose_the_store),
 		cmocka_unit_test(test_short_lives_run_out),
+		cmocka_unit_test(test_own_kills_are_no_excuse),
 		cmocka_unit_test(test_random_kills_are_replaced_at_once),
 		cmocka_unit_test(test_exit_config_is_final_until_asked),
 		cmocka_unit_test(test_watchdog),
