@@ -94,10 +94,20 @@ mono_t responder_next(const struct responder *r)
 	return heap_next(&r->timers);
 }
 
-static void count(int64_t *series)
+/* The series of this address, made now; a place for the uncounted when there can be none. */
+static int64_t *new_series(struct responder *r, struct metric *m, addr_t addr)
 {
-	if (series)
-		++*series;
+	char text[ADDR_TEXT];
+	const char *values[] = { addr_text(addr, text) };
+	int64_t *series = m ? metric_series(m, values) : NULL;
+	return series ? series : &r->uncounted;
+}
+
+void responder_count(struct responder *r, struct metric *m, int64_t **series, addr_t addr)
+{
+	if (!*series)
+		*series = new_series(r, m, addr);
+	++**series;
 }
 
 void responder_sent(struct responder *r, const struct outbox *box, size_t from, size_t n, bool ok)
@@ -110,10 +120,10 @@ void responder_sent(struct responder *r, const struct outbox *box, size_t from, 
 		}
 		if (box->v[i].kind == OUT_REPLY) {
 			f->responses++;
-			count(f->vip->responses);
+			responder_count(r, r->m_responses, &f->vip->responses, f->vip->o.addr);
 		} else if (box->v[i].kind == OUT_ANNOUNCE) {
 			f->gratuitous++;
-			count(f->vip->gratuitous);
+			responder_count(r, r->m_gratuitous, &f->vip->gratuitous, f->vip->o.addr);
 		}
 		responder_dirty(r, f, &r->counters);
 	}

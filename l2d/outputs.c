@@ -226,7 +226,7 @@ void outputs_actions(struct l2d *l)
 		struct action a = r->actions[i];
 		act(l, &a);
 	}
-	r->n_actions = 0;
+	responder_clear_actions(r);
 }
 
 /* Big tables are written less often: at most a few percent of the time go into it. */

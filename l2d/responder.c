@@ -56,6 +56,17 @@ static void act_address(struct responder *r, enum action_kind kind, addr_t addr)
 		r->actions[r->n_actions - 1].addr = addr;
 }
 
+void responder_clear_actions(struct responder *r)
+{
+	enum { KEEP = 1024 };
+	r->n_actions = 0;
+	if (r->cap_actions <= KEEP)
+		return;
+	free(r->actions);
+	r->actions = NULL;
+	r->cap_actions = 0;
+}
+
 static void undirty(struct vip_if *v)
 {
 	struct vip_list *l = v->dirty;
@@ -205,22 +216,17 @@ static void match_links(struct responder *r, struct vip *v, mono_t now)
 		act_address(r, ACTION_NOWHERE, v->o.addr);
 }
 
-static void add_metrics(struct responder *r, struct vip *v)
-{
-	char text[ADDR_TEXT];
-	const char *values[] = { addr_text(v->o.addr, text) };
-	if (!r->m_requests || !r->m_responses || !r->m_gratuitous)
-		return;
-	v->requests = metric_series(r->m_requests, values);
-	v->responses = metric_series(r->m_responses, values);
-	v->gratuitous = metric_series(r->m_gratuitous, values);
-}
-
 static void vip_free(struct vip *v)
 {
 	if (v)
 		free(v->o.names);
 	free(v);
+}
+
+static void forget_metric(struct metric *m, const char *const *values)
+{
+	if (m)
+		metric_delete(m, values);
 }
 
 static void vip_remove(struct responder *r, struct vip *v)
@@ -232,11 +238,11 @@ static void vip_remove(struct responder *r, struct vip *v)
 		vip_if_remove(r, v->ifs);
 	}
 	if (v->requests)
-		metric_delete(r->m_requests, values);
+		forget_metric(r->m_requests, values);
 	if (v->responses)
-		metric_delete(r->m_responses, values);
+		forget_metric(r->m_responses, values);
 	if (v->gratuitous)
-		metric_delete(r->m_gratuitous, values);
+		forget_metric(r->m_gratuitous, values);
 	r->n_yielded -= v->yielded;
 	vips_remove(r, v);
 	vip_free(v);
@@ -279,7 +285,6 @@ static struct vip *vip_new(struct responder *r, const struct ownership *o)
 		vip_free(v);
 		return NULL;
 	}
-	add_metrics(r, v);
 	r->changed = true;
 	return v;
 }

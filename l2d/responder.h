@@ -72,7 +72,7 @@ struct vip {
 	bool yielded;	/* another member was heard announcing it */
 	struct vip_if *ifs;
 	struct vip *next, *prev;
-	int64_t *requests, *responses, *gratuitous; /* metric series; NULL over their cap */
+	int64_t *requests, *responses, *gratuitous; /* metric series, made when they first count */
 };
 
 enum out_kind { OUT_REPLY, OUT_ANNOUNCE, OUT_PROBE };
@@ -140,6 +140,7 @@ struct responder {
 	uint64_t results[2][L2_RESULT_N]; /* ARP, NDP */
 	uint64_t refused, conflicts, send_failures;
 	struct metric *m_requests, *m_responses, *m_gratuitous;
+	int64_t uncounted; /* instead of a series over the cap, or without metrics */
 };
 
 /* metrics and members are borrowed; both may be NULL. */
@@ -182,6 +183,8 @@ mono_t responder_next(const struct responder *r);
 /* Frames [from, from + n) of box were sent, or could not be. */
 void responder_sent(struct responder *r, const struct outbox *box, size_t from, size_t n, bool ok);
 
+/* After the actions were taken. */
+void responder_clear_actions(struct responder *r);
 /* Take one entry to publish; NULL when there is none. Urgent ones first; counters only when asked for. */
 struct vip_if *responder_take_dirty(struct responder *r, bool counters);
 bool vip_if_announcing(const struct vip_if *v);
@@ -193,6 +196,7 @@ struct vip_if *vip_on(const struct vip *v, uint32_t index);
 /* between the responder's own files */
 void responder_act(struct responder *r, enum action_kind kind, const struct vip_if *v, const uint8_t *mac);
 void responder_dirty(struct responder *r, struct vip_if *v, struct vip_list *list);
+void responder_count(struct responder *r, struct metric *m, int64_t **series, addr_t addr);
 void responder_arm(struct responder *r, struct vip_if *v);
 void responder_yield(struct responder *r, struct vip_if *v, const uint8_t mac[static MAC_LEN], mono_t now);
 bool responder_is_our_mac(const struct responder *r, const uint8_t mac[static MAC_LEN]);

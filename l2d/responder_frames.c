@@ -1,6 +1,6 @@
 /* What arrives: requests are answered, other hosts' announcements of our addresses are noticed. Pure; runs in
- * l2d, on its hot path, so nothing here allocates for a request. RFC 826; RFC 5227 section 2.4 (conflicts);
- * RFC 4861 section 7.2.3, 7.2.4; RFC 4862 section 5.4.3 (probes from `::`). */
+ * l2d, on its hot path, so nothing here allocates for a request but the first one. RFC 826; RFC 5227
+ * section 2.4 (conflicts); RFC 4861 section 7.2.3, 7.2.4; RFC 4862 section 5.4.3 (probes from `::`). */
 #include <errno.h>
 #include <string.h>
 
@@ -46,8 +46,7 @@ static void hear(struct responder *r, const struct vip *v, uint32_t index, const
 
 static enum l2_result accept(struct responder *r, struct vip_if *f, struct outbox *box)
 {
-	if (f->vip->requests)
-		++*f->vip->requests;
+	responder_count(r, r->m_requests, &f->vip->requests, f->vip->o.addr);
 	f->requests++;
 	responder_dirty(r, f, &r->counters);
 	return box->n == OUTBOX_N ? L2_NO_ROOM : L2_ANSWERED;

@@ -105,7 +105,7 @@ void world_settle(struct world *w)
 		if (a->kind == ACTION_GONE)
 			snprintf(w->gone, sizeof w->gone, "%s%%%s", addr_text(a->addr, text), a->name);
 	}
-	w->r.n_actions = 0;
+	responder_clear_actions(&w->r);
 }
 
 void world_wait(struct world *w, int64_t us)
