@@ -53,6 +53,32 @@ static void fill_node(struct options *o, char buf[static 256])
 	o->node = buf[0] ? buf : "localhost";
 }
 
+enum { PATH_BYTES = 512 };
+
+/* Children and the sandbox want absolute paths; prefix ("dir:") stays in front. False when it becomes too
+ * long. */
+static bool make_absolute(const char **path, const char *prefix, char buf[static PATH_BYTES])
+{
+	char here[256];
+	const char *p = *path + strlen(prefix);
+	if (!p[0] || p[0] == '/')
+		return true;
+	if (!getcwd(here, sizeof here) ||
+	    !str_fmt(buf, PATH_BYTES, "%s%s/%s", prefix, strcmp(here, "/") == 0 ? "" : here, p))
+		return false;
+	*path = buf;
+	return true;
+}
+
+static bool fill_paths(struct options *o)
+{
+	static char paths[5][PATH_BYTES];
+	return make_absolute(&o->run_dir, "", paths[0]) && strlen(o->run_dir) <= 80 &&
+	       (!str_starts(o->source, "dir:") || make_absolute(&o->source, "dir:", paths[1])) &&
+	       make_absolute(&o->kubeconfig, "", paths[2]) &&
+	       make_absolute(&o->gossip_key_file, "", paths[3]) && make_absolute(&o->libexec, "", paths[4]);
+}
+
 /* Descriptors 0 to 2 must exist: a socket that took the place of stderr would be given to all children. */
 static void open_standard(void)
 {
@@ -73,6 +99,10 @@ int main(int argc, char **argv)
 	if (r == 1) {
 		fputs(text, stdout);
 		return EXIT_OK;
+	}
+	if (r == 0 && !fill_paths(&self.options)) {
+		str_fmt(text, sizeof text, "a path is too long (--run-dir: at most 80 bytes)");
+		r = -1;
 	}
 	if (r < 0) {
 		fprintf(stderr, "ingotd: %s\n", text);

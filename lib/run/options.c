@@ -57,25 +57,20 @@ static const char *check_role(const char *v)
 
 static const char *check_source(const char *v)
 {
-	if (strcmp(v, "k8s") == 0 || (str_starts(v, "dir:") && v[4] == '/'))
+	if (strcmp(v, "k8s") == 0 || (str_starts(v, "dir:") && v[4] != 0 && strlen(v) <= 250))
 		return NULL;
-	return "k8s or dir:PATH with an absolute path";
+	return "k8s or dir:PATH";
 }
 
-static const char *check_absolute(const char *v)
+static const char *check_path_or_empty(const char *v)
 {
-	return v[0] == '/' ? NULL : "an absolute path";
-}
-
-static const char *check_absolute_or_empty(const char *v)
-{
-	return v[0] == 0 ? NULL : check_absolute(v);
+	return strlen(v) <= 250 ? NULL : "a path of at most 250 bytes";
 }
 
 /* The folder holds Unix sockets, whose paths have at most 107 bytes (unix(7)). */
 static const char *check_run_dir(const char *v)
 {
-	return v[0] == '/' && strlen(v) <= 80 ? NULL : "an absolute path of at most 80 bytes";
+	return v[0] && strlen(v) <= 80 ? NULL : "a path of at most 80 bytes";
 }
 
 static const char *check_name(const char *v)
@@ -162,10 +157,10 @@ static const struct {
 	{ "node", check_name },
 	{ "run-dir", check_run_dir },
 	{ "namespace", check_name },
-	{ "kubeconfig", check_absolute_or_empty },
+	{ "kubeconfig", check_path_or_empty },
 	{ "gossip-bind", check_address },
 	{ "gossip-port", check_port },
-	{ "gossip-key-file", check_absolute_or_empty },
+	{ "gossip-key-file", check_path_or_empty },
 	{ "metrics", check_listener },
 	{ "health", check_listener },
 	{ "bgp-listen", check_listener },
@@ -174,7 +169,7 @@ static const struct {
 	{ "log-format", check_format },
 	{ "log-level", check_level },
 	{ "uid-base", check_uid },
-	{ "libexec", check_absolute_or_empty },
+	{ "libexec", check_path_or_empty },
 	{ "sandbox", check_switch },
 };
 _Static_assert(ARRAY_LEN(checks) == ARRAY_LEN(rows), "every option is checked");

@@ -46,7 +46,8 @@ struct options {
 };
 
 /* Fill from flags, else environment, else default. 0; -EINVAL with a sentence in error that names the flag. 1 when
- * --help or --version was given (text for stdout is in error then). Strings live as long as argv and environ. */
+ * --help or --version was given (text for stdout is in error then). Strings live as long as argv and environ;
+ * paths may be relative there, ingotd makes them absolute for its children. */
 int options_parse(int argc, char **argv, struct options *ret, char *error, unsigned long error_size);
 /* Children: from the environment alone. */
 int options_from_env(struct options *ret, char *error, unsigned long error_size);
