@@ -35,6 +35,8 @@ struct gossip {
 	struct swim_addr own; /* family NONE = not known */
 	/* descriptors */
 	int udp, tcp, state_fd, owners_fd;
+	uint8_t nonce[SEAL_NONCE - 8];
+	uint64_t nonces;
 	bool v6; /* the sockets are AF_INET6, IPv4 mapped */
 	struct loop_fd *udp_watch, *tcp_watch;
 	struct sync *syncs[GOSSIP_SYNCS];
@@ -82,6 +84,7 @@ void net_send(struct gossip *g, const struct swim_addr *to, const uint8_t *data,
 socklen_t net_sockaddr(const struct gossip *g, const struct swim_addr *a, struct sockaddr_storage *ret);
 bool net_from_sockaddr(const struct sockaddr_storage *sa, struct swim_addr *ret);
 void net_random(void *to, size_t n);
+void net_nonce(struct gossip *g, uint8_t nonce[static SEAL_NONCE]);
 
 /* table_sync.c */
 void sync_dial(struct gossip *g, const struct swim_addr *to);

@@ -125,8 +125,17 @@ static int get_socket(struct gossip *g, const char *name, int type, int *ret)
 int net_open(struct gossip *g)
 {
 	g->v6 = g->own.ip.family != FAMILY_V4;
+	net_random(g->nonce, sizeof g->nonce);
 	int err = get_socket(g, "gossip-udp", SOCK_DGRAM, &g->udp);
 	return err ? err : get_socket(g, "gossip-tcp", SOCK_STREAM, &g->tcp);
+}
+
+/* Never the same twice under a key: 16 random bytes of this life, and a count. */
+void net_nonce(struct gossip *g, uint8_t nonce[static SEAL_NONCE])
+{
+	memcpy(nonce, g->nonce, sizeof g->nonce);
+	g->nonces++;
+	memcpy(nonce + sizeof g->nonce, &g->nonces, sizeof g->nonces);
 }
 
 static void send_frame(struct gossip *g, const struct swim_addr *to, const uint8_t *frame, size_t len)
@@ -146,14 +155,14 @@ void net_send(struct gossip *g, const struct swim_addr *to, const uint8_t *data,
 	uint8_t frame[SWIM_PACKET + SEAL_OVERHEAD], nonce[SEAL_NONCE];
 	if (!seal_has_key(g->seal))
 		return;
-	net_random(nonce, sizeof nonce);
+	net_nonce(g, nonce);
 	send_frame(g, to, frame, seal_packet(g->seal, nonce, data, len, frame, sizeof frame));
 }
 
 static void send_reply(struct gossip *g, const struct swim_addr *to, const struct seal_opened *o)
 {
 	uint8_t frame[SEAL_REPLY_MAX + SEAL_OVERHEAD], nonce[SEAL_NONCE];
-	net_random(nonce, sizeof nonce);
+	net_nonce(g, nonce);
 	send_frame(g, to, frame, seal_reply(g->seal, loop_now(g->d->loop), o, nonce, frame, sizeof frame));
 }
 

@@ -77,7 +77,7 @@ static bool put(struct sync *y, const void *data, size_t n)
 static bool put_frame(struct sync *y, uint64_t index, const uint8_t *plain, size_t len)
 {
 	uint8_t frame[2 + FRAME_MAX], nonce[SEAL_NONCE];
-	net_random(nonce, sizeof nonce);
+	net_nonce(y->g, nonce);
 	size_t n =
 	    seal_stream(y->g->seal, y->client, y->context, index, nonce, plain, len, frame + 2, FRAME_MAX);
 	frame[0] = (uint8_t)(n >> 8);

@@ -1,6 +1,7 @@
 /* Plays supervisor, watcher and l2d around real gossipd processes. Part of the tests of gossipd. */
 #include "tests/unit/gossipd/house.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -130,7 +131,7 @@ void house_signal(struct house *h, size_t node, int sig)
 
 static void reap(struct house_node *n)
 {
-	must(waitpid(n->pid, NULL, 0) == n->pid);
+	must(waitpid(n->pid, &n->exit_status, 0) == n->pid);
 	n->pid = 0;
 	drop_pair(n);
 }
@@ -151,6 +152,27 @@ void house_ask_stop(struct house *h, size_t node)
 {
 	struct sup_message m = { .type = SUP_STOP, .fd = -1 };
 	must(sup_send(h->node[node].pair, &m) == 0);
+}
+
+int64_t house_cpu_ns(const struct house *h, size_t node)
+{
+	char path[64];
+	int64_t sum = 0;
+	snprintf(path, sizeof path, "/proc/%d/task", (int)h->node[node].pid);
+	DIR *d = opendir(path);
+	must(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		char file[400];
+		long long ns = 0;
+		snprintf(file, sizeof file, "%s/%s/schedstat", path, e->d_name);
+		FILE *f = fopen(file, "r");
+		if (f && fscanf(f, "%lld", &ns) == 1)
+			sum += ns;
+		if (f)
+			fclose(f);
+	}
+	closedir(d);
+	return sum;
 }
 
 /* ---- watcher ---- */

@@ -28,6 +28,7 @@ struct house_node {
 	int pair;
 	struct loop_fd *pair_watch;
 	bool ready, stopped;
+	int exit_status; /* of wait(), after house_kill */
 	struct {
 		char name[SUP_NAME];
 		int fd;
@@ -58,6 +59,8 @@ void house_start(struct house *h, size_t node, bool with_retained);
 void house_kill(struct house *h, size_t node); /* SIGKILL, reaped */
 void house_signal(struct house *h, size_t node, int signal);
 void house_ask_stop(struct house *h, size_t node);
+/* Processor time that the child has used, all its threads; 0 where the kernel does not tell. */
+int64_t house_cpu_ns(const struct house *h, size_t node);
 /* Run until the condition holds; microseconds it took, -1 after limit_ms. */
 int64_t house_wait(struct house *h, bool (*until)(struct house *h), int limit_ms);
 void house_run(struct house *h, int ms);

@@ -95,11 +95,13 @@ static void test_everybody_owns_something(void **state)
 	}
 }
 
+/* Back before the others can have noticed. A machine that is too busy for that gets more rounds. */
 static void test_killed_and_back_is_not_noticed(void **state)
 {
 	struct house *h = *state;
+	int quick = 0;
 	house_run(h, 300);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 20 && quick < 5; i++) {
 		house_reset_counts(h);
 		house_kill(h, A);
 		house_start(h, A, true);
@@ -107,12 +109,16 @@ static void test_killed_and_back_is_not_noticed(void **state)
 		printf("killed, back after %lld ms\n", (long long)us / 1000);
 		assert_true(us >= 0);
 		house_run(h, 700);
-		assert_true(one_owner_among(h, 7));
+		assert_true(house_wait(h, all_agree, 10000) >= 0);
+		if (us > 100000)
+			continue;
+		quick++;
 		for (size_t k = 0; k < HOUSE_NODES; k++) {
 			assert_int_equal(h->node[k].owner_changes, 0);
 			assert_int_equal(h->node[k].deaths, 0);
 		}
 	}
+	assert_true(quick > 0);
 }
 
 static void test_dead_node_is_replaced(void **state)
@@ -164,9 +170,25 @@ static void test_leave_is_handed_over(void **state)
 	assert_true(h->node[C].saw_hold);
 	assert_true(house_wait(h, a_and_b_agree, 1000) >= 0);
 	assert_int_equal(house_member(h, A, C), INGOT__MEMBER_STATE__MEMBER_LEFT);
+	house_run(
+	    h, 500); /* until it has freed all and is a zombie: a kill does not touch its exit status then */
 	house_kill(h, C);
+	assert_int_equal(h->node[C].exit_status, 0);
 	house_start(h, C, false);
 	assert_true(house_wait(h, all_agree, 10000) >= 0);
+}
+
+static void test_idle_is_cheap(void **state)
+{
+	struct house *h = *state;
+	house_run(h, 1000);
+	int64_t before = house_cpu_ns(h, B);
+	house_run(h, 3000);
+	int64_t used = house_cpu_ns(h, B) - before;
+	printf("idle: %.3f %% of a core\n", (double)used / 3e9 * 100);
+	/* Sanitizers and a virtual machine may cost ten times the budget; a loop that spins costs a hundred
+	 * times. */
+	assert_true(used < 300000000);
 }
 
 int main(void)
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_killed_and_back_is_not_noticed),
 		cmocka_unit_test(test_dead_node_is_replaced),
 		cmocka_unit_test(test_stopped_process_is_replaced_and_yields),
+		cmocka_unit_test(test_idle_is_cheap),
 		cmocka_unit_test(test_leave_is_handed_over),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
