@@ -183,9 +183,12 @@ static void bus_quiesce(struct bus *b)
 {
 	for (int i = 0, quiet = 0; i < CLOSE_ROUNDS && quiet < QUIET_ROUNDS; i++) {
 		bool any = socket_drain(&b->rep);
-		for (unsigned d = 0; d < DAEMON_N; d++)
-			if (b->link[d])
-				any |= socket_drain(&b->link[d]->frames) | socket_drain(&b->link[d]->answers);
+		for (unsigned d = 0; d < DAEMON_N; d++) {
+			if (!b->link[d])
+				continue;
+			any |= socket_drain(&b->link[d]->frames);
+			any |= socket_drain(&b->link[d]->answers);
+		}
 		quiet = any ? 0 : quiet + 1;
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
