@@ -66,6 +66,12 @@ void house_init(struct house *h)
 	}
 }
 
+static void nap(void)
+{
+	const struct timespec t = { 0, 2000000 };
+	nanosleep(&t, NULL);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;
@@ -80,7 +86,12 @@ void house_free(struct house *h)
 		kill(h->pid, SIGKILL);
 		waitpid(h->pid, NULL, 0);
 	}
-	nftw(h->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	/* Orphans write a last line; until they are gone the folder may fill again while it is emptied. */
+	long long deadline = house_now_us() + PATIENCE_MS * 1000ll;
+	do {
+		nftw(h->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		nap();
+	} while (access(h->dir, F_OK) == 0 && house_now_us() < deadline);
 }
 
 void house_behave(const struct house *h, const char *daemon, const char *words)
@@ -154,12 +165,6 @@ static char *find_line(char *text, const char *daemon, const char *part, unsigne
 		if (strstr(line, want) && ++*count == nth)
 			return line;
 	return NULL;
-}
-
-static void nap(void)
-{
-	const struct timespec t = { 0, 2000000 };
-	nanosleep(&t, NULL);
 }
 
 const char *house_wait(struct house *h, const char *daemon, const char *part, unsigned nth)
