@@ -238,6 +238,9 @@ static void on_up(struct conn *c)
 	session_next_hops(s);
 	if (s->b->stage == WITHDRAWING)
 		rib_session_drain(s->b->rib, s->slot, true);
+	/* Nothing of the input that led here is left to be done, and what follows is much work: a kill from
+	 * now on is no verdict on the input. */
+	store_noted(c->store);
 	struct store_params p;
 	fill_params(c, &p);
 	store_commit(c->store, &p);
@@ -250,7 +253,7 @@ static void on_up(struct conn *c)
 	daemon_decided(s->b->d, s->name, "sessionUp", "AS %u, families %s%s", c->fsm.n.peer_as,
 		       c->fsm.n.families & BGP_V4 ? "ipv4 " : "", c->fsm.n.families & BGP_V6 ? "ipv6" : "");
 	s->b->everything_stale = true;
-	session_pump(s);
+	bgpd_ask_work(s->b);
 }
 
 static void on_down(struct conn *c)
@@ -303,7 +306,7 @@ static void perform(struct conn *c, const struct bgp_action *a)
 	case BGP_ACT_RESEND:
 		rib_session_resend(s->b->rib, s->slot, a->family);
 		c->store->end_of_rib |= a->family;
-		session_pump(s);
+		bgpd_ask_work(s->b);
 		break;
 	}
 }
