@@ -13,7 +13,6 @@
 #include "lib/run/memfile.h"
 
 enum { BATCHES_PER_TURN = 16, ROUNDS_PER_TURN = 64 };
-enum { LIVES_BEFORE_EMPTY = 2 };
 
 static const char *const socket_names[PACKET_N] = { "arp", "nd" };
 
@@ -70,10 +69,12 @@ static void restore_table(struct l2d *l)
 {
 	void *data = NULL;
 	size_t len = 0;
-	if (l->d->unready_lives >= LIVES_BEFORE_EMPTY ||
-	    memfile_read(l->table, SNAPSHOT_MAX, &data, &len) < 0)
+	if (l->d->unready_lives > 0 || memfile_read(l->table, SNAPSHOT_MAX, &data, &len) < 0)
 		return;
 	int r = snapshot_decode(&l->responder, data, len, loop_clock());
+#ifdef INGOT_TEST_HOOKS
+	crash_on_table(&l->responder);
+#endif
 	if (r < 0)
 		log_line(LOG_WARN, "table", "notRestored", "the kept table is not readable: %s",
 			 strerror(-r));
@@ -203,6 +204,9 @@ static void on_arp(void *ctx, unsigned events)
 		n = packet_receive(l->sockets[PACKET_ARP], l->batch[PACKET_ARP]);
 		for (unsigned f = 0; f < n; f++) {
 			struct packet_frame p = packet_frame(l->batch[PACKET_ARP], f);
+#ifdef INGOT_TEST_HOOKS
+			crash_on_frame(&p);
+#endif
 			responder_arp(&l->responder, p.index, p.data, p.len, now, &l->box);
 		}
 		packet_send(l->sockets, &l->box, &l->responder);
