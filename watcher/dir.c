@@ -150,7 +150,7 @@ static void on_content(void *ctx, const char *path, const char *data, size_t len
 		return;
 	}
 	/* Should this content kill us, the next life must know what the file said before. */
-	if (mirror_file_has_objects(d->mirror, path))
+	if (d->scanned && mirror_file_has_objects(d->mirror, path))
 		save_kept(d, path);
 	int rc = mirror_load(d->mirror, path, data, len);
 	quarantine_leave(&d->quarantine, d->mark, path);
@@ -222,11 +222,17 @@ static void on_settled(void *ctx, bool scanned)
 
 static void on_lost(void *ctx, const char *reason)
 {
-	const struct dir *d = ctx;
-	if (reason)
+	struct dir *d = ctx;
+	if (reason) {
 		log_line(LOG_ERROR, "source", "sourceLost", "%s; everything stays as it was", reason);
-	else
-		log_line(LOG_INFO, "source", "sourceBack", "%s can be read", d->root);
+		return;
+	}
+	log_line(LOG_INFO, "source", "sourceBack", "%s can be read", d->root);
+	int rc = status_dir_prepare(d->status, (uid_t)-1);
+	if (rc < 0)
+		log_line(LOG_ERROR, "source", "statusStore", "%s/.status cannot be made: %s", d->root,
+			 strerror(-rc));
+	status_dir_rescan(d->status);
 }
 
 static void on_replaced(void *ctx)

@@ -373,6 +373,7 @@ static void start(struct dir_tree *t)
 	t->inode = st.st_ino;
 	t->was_lost = t->lost;
 	t->lost = false;
+	loop_timer_set(t->retry, mono_add(loop_now(t->loop), CHECK_US));
 	scan_all(t);
 	if (t->lost)
 		return;
@@ -382,9 +383,17 @@ static void start(struct dir_tree *t)
 	process(t);
 }
 
+/* Lost: try again. Else look whether the name still means our folder: of a mount on top of it, or of a
+ * deletion while a file in it is open, the kernel tells nothing. */
 static void on_retry(void *ctx)
 {
-	start(ctx);
+	struct dir_tree *t = ctx;
+	if (t->lost)
+		start(t);
+	else if (!root_is_there(t))
+		dir_lose(t, "the folder was moved or deleted");
+	else
+		loop_timer_set(t->retry, mono_add(loop_now(t->loop), CHECK_US));
 }
 
 int dir_tree_join(struct dir_tree *t, struct loop *l)

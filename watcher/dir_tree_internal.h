@@ -11,6 +11,7 @@ enum {
 	GRACE_DELETED_US = 20000,   /* unlink, then create: a version control system */
 	GRACE_MOVED_US = 200000,    /* moved to a backup name, then written anew: an editor */
 	GRACE_CREATED_US = 1000000, /* created, and neither written nor closed */
+	CHECK_US = 2000000,	    /* is the folder still the one with its name? */
 	RETRY_US = 1000000,	    /* a missing folder */
 	FILE_BYTES = 64 << 20,
 	FOLDERS = 65536,

@@ -241,14 +241,33 @@ static void read_holder(struct status_dir *s)
 	s->reader.lock(s->ctx, false, s->holder);
 }
 
+/* A lock on a file that is not there any more is worth nothing: somebody else may hold the new one. */
+static void check_lock(struct status_dir *s)
+{
+	char path[FILES_PATH];
+	struct stat held, named;
+	if (!s->locked || !files_join(path, s->folder, "lock") || fstat(s->lock_fd, &held) < 0)
+		return;
+	if (stat(path, &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino)
+		return;
+	close(s->lock_fd);
+	s->lock_fd = -1;
+	s->locked = false;
+	s->reader.lock(s->ctx, false, "");
+	loop_timer_set(s->lock_timer, loop_now(s->loop));
+}
+
 void status_dir_rescan(struct status_dir *s)
 {
 	struct map before = s->known;
 	map_init(&s->known);
-	watch_folder(s, s->services, "");
+	if (access(s->services, F_OK) == 0)
+		watch_folder(s, s->services, "");
+	check_lock(s);
 	DIR *d = opendir(s->services);
 	if (!d) {
-		complain(s, s->services, "cannot be read", -errno);
+		if (errno != ENOENT) /* the whole folder is missing: said by dir_tree */
+			complain(s, s->services, "cannot be read", -errno);
 		map_fini(&s->known, NULL);
 		s->known = before;
 		return;
@@ -306,6 +325,8 @@ static void take_lock(struct status_dir *s)
 	if (!s->may_lead || s->locked || !files_join(path, s->folder, "lock"))
 		return;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 && errno == ENOENT)
+		return; /* the whole folder is missing: said by dir_tree */
 	if (fd < 0) {
 		complain(s, path, "cannot be opened", -errno);
 		return;
