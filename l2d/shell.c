@@ -63,8 +63,25 @@ static void open_sockets(struct l2d *l)
 		 error == EPERM ? " (CAP_NET_RAW is missing)" : "");
 }
 
-/* What the former life announced. A table that is damaged, or that may be the reason why former lives failed,
- * is not used; gossipd's comes a moment later. */
+#ifdef INGOT_TEST_HOOKS
+/* A frame, and a kept address, that kill their reader at will, for the tests of the restart; no release has
+ * this. */
+static void crash_on_frame(const struct packet_frame *p)
+{
+	static const char word[] = "ingot: crash";
+	if (memmem(p->data, p->len, word, sizeof word - 1))
+		abort();
+}
+
+static void crash_on_table(const struct responder *r)
+{
+	if (responder_find(r, addr_v4(0xcb007142))) /* 203.0.113.66 */
+		abort();
+}
+#endif
+
+/* What the former life announced. A table that is damaged, or that may be the reason why the former life
+ * failed, is not used; gossipd's comes a moment later. */
 static void restore_table(struct l2d *l)
 {
 	void *data = NULL;
