@@ -176,7 +176,7 @@ static bool socket_drain(struct bus_socket *s)
 	return any;
 }
 
-/* nng 1.5.2 hangs for ever in nng_close when a frame is half received (its issue 1813). Who is about to close
+/* nng 1.5.2 hangs for ever in nng_close when a frame is half received. Who is about to close
  * sockets that receive therefore waits for a quiet moment. Only tests come here: a daemon that stops just
  * exits. */
 static void bus_quiesce(struct bus *b)
