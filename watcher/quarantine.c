@@ -62,7 +62,8 @@ static void parse_line(struct quarantine *q, const char *line, size_t len)
 	}
 	path++;
 	size_t n = (size_t)(line + len - path);
-	if (n == 0 || n > 4096 || !str_to_u64(line + 17, (size_t)(path - 1 - line - 17), 1000, &attempts))
+	if (n == 0 || n > 4096 || memchr(path, 0, n) ||
+	    !str_to_u64(line + 17, (size_t)(path - 1 - line - 17), 1000, &attempts))
 		return;
 	struct note *note = note_get(q, path, n);
 	if (note)
