@@ -17,6 +17,7 @@
 #include "lib/run/fds.h"
 #include "lib/run/log.h"
 #include "lib/run/options.h"
+#include "proto/bus.pb-c.h"
 
 /* Sanitizers need what the sandbox forbids. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -95,7 +96,7 @@ static void child(const struct house *h, const struct house_node *n, int pair)
 	setenv("INGOT_NAMESPACE", "metallb-system", 1);
 	setenv("INGOT_GOSSIP_BIND", n->address, 1);
 	setenv("INGOT_GOSSIP_PORT", h->port, 1);
-	setenv("INGOT_GOSSIP_KEY_FILE", h->key_file, 1);
+	setenv("INGOT_GOSSIP_KEY_FILE", h->use_secret ? "" : h->key_file, 1);
 	setenv("INGOT_UID_BASE", "-1", 1);
 	setenv("INGOT_SANDBOX", SANDBOX, 1);
 	if (!getenv("INGOT_LOG_LEVEL"))
@@ -255,12 +256,42 @@ static void put_services(struct publisher *services, struct publisher *endpoints
 	}
 }
 
-static void play_watcher(const struct house *h, struct bus *b)
+static void on_secret(void *ctx, const ProtobufCMessage *payload, struct exchange *x)
+{
+	struct house *h = ctx;
+	const Ingot__SecretRequest *q = (const Ingot__SecretRequest *)(const void *)payload;
+	Ingot__SecretReply r = INGOT__SECRET_REPLY__INIT;
+	if (strcmp(q->name, "memberlist") != 0 || strcmp(q->key, "secretkey") != 0 || !h->secret[0]) {
+		bus_reply_error(x, -ENOENT, "no such Secret");
+		return;
+	}
+	r.value.data = (uint8_t *)h->secret;
+	r.value.len = strlen(h->secret);
+	bus_reply(x, &r.base);
+}
+
+void house_put_secret(struct house *h, const char *value)
+{
+	char ns[] = "metallb-system", name[] = "memberlist", version[16];
+	snprintf(h->secret, sizeof h->secret, "%s", value);
+	snprintf(version, sizeof version, "%u", ++h->secret_version);
+	Ingot__ObjectMeta meta = meta_of(ns, name);
+	Ingot__Secret s = INGOT__SECRET__INIT;
+	meta.resource_version = version;
+	s.meta = &meta;
+	for (size_t i = 0; i < HOUSE_NODES; i++)
+		must(publisher_put(h->node[i].secrets, "metallb-system/memberlist", &s.base) == 0);
+}
+
+static void play_watcher(struct house *h, struct house_node *node)
 {
 	struct publisher *p[TOPIC_N] = { 0 };
+	struct bus *b = node->watcher;
+	must(bus_serve(b, REQUEST_SECRET, on_secret, h) == 0);
 	for (unsigned t = 0; t < TOPIC_N; t++)
 		if (topic_publisher((enum topic)t) == DAEMON_WATCHER)
 			must((p[t] = bus_publish(b, (enum topic)t)));
+	node->secrets = p[TOPIC_SECRETS];
 	put_nodes(h, p[TOPIC_NODES]);
 	put_pool(p[TOPIC_POOLS], p[TOPIC_L2_ADVERTISEMENTS]);
 	put_services(p[TOPIC_SERVICES], p[TOPIC_ENDPOINTS]);
@@ -398,7 +429,7 @@ struct house *house_new(void)
 	for (size_t i = 0; i < HOUSE_NODES; i++) {
 		struct house_node *n = &h->node[i];
 		n->watcher = join(n, DAEMON_WATCHER);
-		play_watcher(h, n->watcher);
+		play_watcher(h, n);
 		n->l2d = join(n, DAEMON_L2D);
 		play_l2d(n);
 	}

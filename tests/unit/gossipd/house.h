@@ -37,7 +37,7 @@ struct house_node {
 	/* what we play */
 	struct metrics *metrics;
 	struct bus *watcher, *l2d;
-	struct publisher *links, *l2;
+	struct publisher *links, *l2, *secrets;
 	struct map owners;  /* address -> struct house_owner */
 	struct map members; /* name -> state + 1 */
 	bool owners_synced, saw_hold;
@@ -48,6 +48,9 @@ struct house {
 	struct loop_timer *timer;
 	char dir[64], key_file[96];
 	char port[8];
+	bool use_secret; /* no key file: the Secret, once house_put_secret made it */
+	char secret[64];
+	unsigned secret_version;
 	struct house_node node[HOUSE_NODES];
 	bool (*until)(struct house *h);
 	bool reached;
@@ -58,6 +61,8 @@ void house_free(struct house *h);
 void house_start(struct house *h, size_t node, bool with_retained);
 void house_kill(struct house *h, size_t node); /* SIGKILL, reaped */
 void house_signal(struct house *h, size_t node, int signal);
+/* Write the Secret memberlist, on all nodes. */
+void house_put_secret(struct house *h, const char *value);
 void house_ask_stop(struct house *h, size_t node);
 /* Processor time that the child has used, all its threads; 0 where the kernel does not tell. */
 int64_t house_cpu_ns(const struct house *h, size_t node);
