@@ -152,6 +152,10 @@ void bus_free(struct bus *b)
 {
 	if (!b)
 		return;
+	if (b->self == DAEMON_CTL) { /* a program that is about to end */
+		bus_leave(b);
+		return;
+	}
 	bus_free_tables(b);
 	bus_close_sockets(b);
 	loop_timer_free(b->timer);
