@@ -311,7 +311,7 @@ static int close_map(struct tree_reader *r, struct node *n, const struct node *c
 static int on_close(struct tree_reader *r, struct tree_error *e)
 {
 	struct frame f = r->frames[--r->depth];
-	const struct node *const *v = r->pending + f.first;
+	const struct node *const *v = r->pending ? r->pending + f.first : NULL;
 	size_t count = r->n_pending - f.first;
 	int rc = weigh(f.node, v, count, e);
 	if (rc == 0)
@@ -380,7 +380,7 @@ const struct node *node_get(const struct node *n, const char *key)
 const char *node_describe(const struct node *n, char *buf, size_t size)
 {
 	char text[64];
-	str_escape(n->text, n->n, text, sizeof text);
+	str_escape(n->text, strlen(n->text), text, sizeof text);
 	switch (n->type) {
 	case NODE_NULL: str_fmt(buf, size, "nothing"); break;
 	case NODE_BOOL: str_fmt(buf, size, "the boolean %s", text); break;
