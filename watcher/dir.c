@@ -11,6 +11,7 @@
 #include "lib/base/strbuf.h"
 #include "lib/run/memfile.h"
 #include "watcher/dir_internal.h"
+#include "watcher/findings.h"
 #include "watcher/mirror.h"
 #include "watcher/quarantine.h"
 #include "watcher/status_dir.h"
@@ -147,6 +148,7 @@ static void on_content(void *ctx, const char *path, const char *data, size_t len
 			    "skipped: reading it has killed the watcher twice; change the file");
 		++*d->skipped;
 		log_diags(d, path);
+		loop_defer_ask(d->publish);
 		return;
 	}
 	/* Should this content kill us, the next life must know what the file said before. */
@@ -167,6 +169,7 @@ static void on_unreadable(void *ctx, const char *path, const char *reason)
 	str_fmt(text, sizeof text, "cannot be read: %s", reason);
 	mirror_fail(d->mirror, path, text);
 	log_diags(d, path);
+	loop_defer_ask(d->publish);
 }
 
 static void on_deleted(void *ctx, const char *path)
@@ -307,6 +310,7 @@ static void publish_all(void *ctx)
 		if (!a.message && a.kind == KIND_SERVICE && d->w->leading && mirror_status(d->mirror, a.key))
 			status_dir_remove(d->status, a.key);
 	}
+	findings_publish(d->w, d->mirror);
 	if (d->scanned && !d->w->synced)
 		watcher_synced(d->w);
 	remove_orphans(d);

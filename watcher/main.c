@@ -44,6 +44,11 @@ void watcher_lead(struct watcher *w, bool leading, const char *holder)
 		publish_reassign(w->publish);
 }
 
+void watcher_findings(struct watcher *w, const Ingot__ConfigStatus *s)
+{
+	publish_findings(w->publish, s);
+}
+
 bool watcher_may_lead(const struct watcher *w)
 {
 	return (w->d->daemons & READS(ALLOCATOR)) != 0;

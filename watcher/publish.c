@@ -24,7 +24,7 @@ static const enum topic topic_of[KIND_N] = {
 
 struct publish {
 	struct watcher *w;
-	struct publisher *kinds[KIND_N], *leader;
+	struct publisher *kinds[KIND_N], *leader, *findings;
 	struct subscriber *assignments;
 	struct map wanted; /* Service key -> struct assigned */
 	mono_t started;
@@ -122,7 +122,8 @@ struct publish *publish_new(struct watcher *w)
 	for (int k = 0; k < KIND_N && good; k++)
 		good = (p->kinds[k] = bus_publish(w->d->bus, topic_of[k])) != NULL;
 	if (good)
-		good = (p->leader = bus_publish(w->d->bus, TOPIC_LEADER)) != NULL;
+		good = (p->leader = bus_publish(w->d->bus, TOPIC_LEADER)) != NULL &&
+		       (p->findings = bus_publish(w->d->bus, TOPIC_WATCHER_CONFIG)) != NULL;
 	if (!good) {
 		publish_free(p);
 		return NULL;
@@ -158,6 +159,7 @@ void publish_synced(struct publish *p)
 	for (int k = 0; k < KIND_N; k++)
 		publisher_synced(p->kinds[k]);
 	publisher_synced(p->leader);
+	publisher_synced(p->findings);
 }
 
 void publish_leader(struct publish *p, bool leading, const char *holder)
@@ -170,6 +172,13 @@ void publish_leader(struct publish *p, bool leading, const char *holder)
 	int rc = publisher_put(p->leader, "leader", &m.base);
 	if (rc < 0)
 		log_line(LOG_ERROR, "leader", "publish", "%s", strerror(-rc));
+}
+
+void publish_findings(struct publish *p, const Ingot__ConfigStatus *s)
+{
+	int rc = publisher_put(p->findings, "watcher", &s->base);
+	if (rc < 0)
+		log_line(LOG_ERROR, "manifests", "publish", "%s", strerror(-rc));
 }
 
 void publish_reassign(struct publish *p)

@@ -10,6 +10,7 @@ void publish_put(struct publish *p, enum kind k, const char *key, const Protobuf
 void publish_gone(struct publish *p, enum kind k, const char *key);
 void publish_synced(struct publish *p);
 void publish_leader(struct publish *p, bool leading, const char *holder);
+void publish_findings(struct publish *p, const Ingot__ConfigStatus *s);
 /* Every assignment that is known is judged again: leadership was gained. */
 void publish_reassign(struct publish *p);
 

@@ -55,6 +55,8 @@ void watcher_gone(struct watcher *w, enum kind k, const char *key);
 void watcher_synced(struct watcher *w); /* everything is published: say so, and ready */
 /* This watcher writes back from now on, or no longer. holder: who leads instead, may be empty. */
 void watcher_lead(struct watcher *w, bool leading, const char *holder);
+/* What is wrong with the source's own input: published for statusd. Lent. */
+void watcher_findings(struct watcher *w, const Ingot__ConfigStatus *s);
 bool watcher_may_lead(const struct watcher *w); /* by its role */
 unsigned watcher_uid_offset(void);		/* of the watcher's user id from --uid-base */
 
