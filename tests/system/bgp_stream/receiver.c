@@ -172,9 +172,9 @@ void receiver_pause(struct receiver *r, bool on)
 		loop_fd_events(r->watch, on ? 0 : LOOP_READ);
 }
 
-int receiver_open(struct receiver *r, struct loop *l, uint32_t as)
+int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + host) };
 	socklen_t len = sizeof a;
 	int small = 8192;
 	memset(r, 0, sizeof *r);

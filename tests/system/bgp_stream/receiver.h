@@ -22,7 +22,7 @@ struct receiver {
 	bool paused; /* stop reading, so that the sender has to wait in the middle of messages */
 };
 
-int receiver_open(struct receiver *r, struct loop *l, uint32_t as);
+int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as); /* on 127.0.0.host */
 void receiver_close(struct receiver *r);
 void receiver_pause(struct receiver *r, bool on);
 bool receiver_has(const struct receiver *r, prefix_t p);

@@ -129,7 +129,7 @@ static int run(struct test *t, const char *program)
 {
 	t->there = calloc(t->routes, sizeof *t->there);
 	must(t->there && house_open(&t->house, program) == 0);
-	must(receiver_open(&t->receiver, t->house.loop, PEER_AS) == 0);
+	must(receiver_open(&t->receiver, t->house.loop, 1, PEER_AS) == 0);
 	t->house.on_ready = on_ready;
 	t->house.ctx = t;
 	house_put_peer(&t->house, "stream", "127.0.0.1", t->receiver.port, MY_AS, PEER_AS);
