@@ -72,6 +72,7 @@ struct bus {
 	struct loop_fd *wake_watch;
 	struct loop_timer *timer;
 	mono_t timer_at;
+	mono_t repeat_at; /* of the latest sequences; MONO_NEVER without publishers */
 	struct bus_link *link[DAEMON_N];
 	struct publisher *publisher[TOPIC_N];
 	struct subscriber *subscriber[TOPIC_N];
@@ -104,7 +105,7 @@ void bus_leave(struct bus *b);
 /* A message with room for size bytes; NULL when out of memory. */
 nng_msg *bus_message(size_t size);
 
-mono_t publisher_tick(struct publisher *p, mono_t now); /* returns when it wants the next */
+mono_t publishers_tick(struct bus *b, mono_t now); /* returns when it wants the next */
 void publisher_free(struct publisher *p);
 void publisher_since(struct bus *b, const Ingot__SinceRequest *ask, struct exchange *x);
 

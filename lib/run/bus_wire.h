@@ -62,6 +62,9 @@ unsigned bus_wire_uid_offset(enum daemon_id d);
 /* A frame of a PUB socket. BUS_DROP_NONE: *topic is known, *ret is checked (version, op, key) and the
  * caller's to free. */
 enum bus_reason bus_wire_frame(const uint8_t *data, size_t len, enum topic *topic, Ingot__Envelope **ret);
+/* The first byte of a frame that holds an Idle instead of an Envelope. */
+enum { BUS_IDLE_ID = '.' };
+enum bus_reason bus_wire_idle(const uint8_t *data, size_t len, Ingot__Idle **ret);
 /* One change: version, op, key and sizes. */
 enum bus_reason bus_wire_check(const Ingot__Envelope *e);
 /* A since reply as a whole: sequences ascend and none is above covered. Each change is checked when it is

@@ -1,5 +1,6 @@
-/* The skeleton of every daemon: order of start (privileged descriptors, sandbox, bus, ready), heartbeats, retained descriptors,
- * orderly stop, and the requests that every daemon answers (explain, log-level, metrics). */
+/* The skeleton of every daemon: order of start (privileged descriptors, sandbox, bus, ready), heartbeats,
+ * retained descriptors, orderly stop, and the requests that every daemon answers (explain, log-level,
+ * metrics). */
 #ifndef INGOT_RUN_DAEMON_H
 #define INGOT_RUN_DAEMON_H
 
@@ -26,16 +27,17 @@ struct daemon {
 struct daemon_ops {
 	enum daemon_id id;
 	unsigned heartbeat_ms; /* 0 = 1000 */
-	/* 1: privileged descriptors, or take the retained ones. Before the sandbox. NULL = nothing. Negative errno: exit;
-	 * -EINVAL: exit EXIT_CONFIG. */
+	/* 1: privileged descriptors, or take the retained ones. Before the sandbox. NULL = nothing. Negative
+	 * errno: exit; -EINVAL: exit EXIT_CONFIG. */
 	int (*open)(struct daemon *d);
 	/* 2: in the sandbox, the bus stands: subscribe, publish, watch descriptors. */
 	int (*join)(struct daemon *d);
 	/* Orderly stop; call daemon_stopped() when done (now or later, within 5 s). NULL = stop at once. */
 	void (*stop)(struct daemon *d);
 	void (*drain)(struct daemon *d, bool on); /* NULL = ignore */
-	void (*reload)(struct daemon *d);         /* NULL = ignore */
-	/* One sentence about subject for `explain` ("" = nothing to say), into buf. NULL = decisions alone. */
+	void (*reload)(struct daemon *d);	  /* NULL = ignore */
+	/* One sentence about subject for `explain` ("" = nothing to say), into buf. NULL = decisions alone.
+	 */
 	void (*explain)(struct daemon *d, const char *subject, char *buf, size_t size);
 	void (*close)(struct daemon *d); /* free everything, for leak checks; NULL = nothing */
 };
@@ -51,7 +53,8 @@ void daemon_stopped(struct daemon *d);
 void daemon_decided(struct daemon *d, const char *subject, const char *fact, const char *reason_fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Retained descriptors. Names are at most 63 bytes. The supervisor keeps a duplicate until release or the end. */
+/* Retained descriptors. Names are at most 63 bytes. The supervisor keeps a duplicate until release or the
+ * end. */
 int daemon_retain(struct daemon *d, const char *name, int fd);
 void daemon_release(struct daemon *d, const char *name);
 /* Take a descriptor kept from the former life: the caller owns it; -1 when there is none. */

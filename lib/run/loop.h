@@ -1,5 +1,5 @@
-/* The one place that sleeps: a libuv loop behind four small objects. One thread; no callback runs on another one.
- * loop_now() is CLOCK_BOOTTIME, read once per turn. */
+/* The one place that sleeps: a libuv loop behind four small objects. One thread; no callback runs on another
+ * one. loop_now() is CLOCK_BOOTTIME, read once per turn. */
 #ifndef INGOT_RUN_LOOP_H
 #define INGOT_RUN_LOOP_H
 
@@ -19,16 +19,19 @@ void loop_free(struct loop *l);
 int loop_run(struct loop *l); /* until loop_stop; 0 */
 void loop_stop(struct loop *l);
 mono_t loop_now(const struct loop *l); /* of this turn */
-mono_t loop_clock(void);               /* the clock itself: for measuring inside a turn */
-int64_t loop_wall_ms(void);            /* Unix time, ms: only for logs and records that people read */
+mono_t loop_clock(void);	       /* the clock itself: for measuring inside a turn */
+int64_t loop_wall_ms(void);	       /* Unix time, ms: only for logs and records that people read */
 
 /* Timers are absolute. A timer may be set again, or freed, from its own callback. */
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx);
-void loop_timer_set(struct loop_timer *t, mono_t at); /* MONO_NEVER = off; a past time fires in the next turn */
+void loop_timer_set(struct loop_timer *t,
+		    mono_t at); /* MONO_NEVER = off; a past time fires in the next turn */
 void loop_timer_free(struct loop_timer *t);
 
-/* Watch a descriptor (level-triggered). The caller keeps the descriptor and frees the watch before closing it. */
-struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, void (*fn)(void *ctx, unsigned events), void *ctx);
+/* Watch a descriptor (level-triggered). The caller keeps the descriptor and frees the watch before closing
+ * it. */
+struct loop_fd *loop_fd_new(struct loop *l, int fd, unsigned events, void (*fn)(void *ctx, unsigned events),
+			    void *ctx);
 void loop_fd_events(struct loop_fd *w, unsigned events); /* 0 = pause */
 void loop_fd_free(struct loop_fd *w);
 

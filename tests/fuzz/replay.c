@@ -1,5 +1,5 @@
-/* Replays corpus folders through a fuzz target without libFuzzer, so that every corpus is a test in every build.
- * Besides each file it tries every prefix of small files and each single-bit flip. */
+/* Replays corpus folders through a fuzz target without libFuzzer, so that every corpus is a test in every
+ * build. Besides each file it tries every prefix of small files and each single-bit flip. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
