@@ -130,6 +130,15 @@ static void restore(struct conn *c, const struct store_params *p)
 					     .next_hop_v6_for_v4 = n.next_hop_v6_for_v4 };
 }
 
+#ifdef INGOT_TEST_HOOKS
+/* Retained memory that ends the daemon, for the test that it comes back without it. */
+static void crash_on_demand(const struct store *s)
+{
+	if (s->spare == 0xdeadbeef)
+		abort();
+}
+#endif
+
 /* NULL when it goes on, else why not. */
 static const char *take_over(struct bgpd *b, int id, int fd, int memfd, char *why, size_t size)
 {
@@ -137,6 +146,9 @@ static const char *take_over(struct bgpd *b, int id, int fd, int memfd, char *wh
 	struct store_params p;
 	if (!store)
 		return "its memory is too small";
+#ifdef INGOT_TEST_HOOKS
+	crash_on_demand(store);
+#endif
 	uint64_t taken = 0;
 	const char *wrong = NULL;
 	struct session *s = NULL;

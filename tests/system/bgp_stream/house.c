@@ -110,7 +110,15 @@ static void release(struct house *h, const char *name)
 	}
 }
 
-size_t house_retained(const struct house *h)
+int house_retained(const struct house *h, const char *name)
+{
+	for (size_t i = 0; i < HOUSE_RETAINED; i++)
+		if (h->retained[i].fd >= 0 && strcmp(h->retained[i].name, name) == 0)
+			return h->retained[i].fd;
+	return -1;
+}
+
+size_t house_n_retained(const struct house *h)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < HOUSE_RETAINED; i++)
@@ -141,8 +149,7 @@ static void reap(struct house *h)
 {
 	int status = 0;
 	waitpid(h->pid, &status, 0);
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-		fprintf(stderr, "bgpd ended by itself, status 0x%x\n", (unsigned)status);
+	h->crashes += !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
 	h->unready_lives = h->ready ? 0 : h->unready_lives + 1;
 	h->pid = 0;
 	loop_fd_free(h->watch);

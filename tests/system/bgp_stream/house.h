@@ -24,7 +24,7 @@ struct house {
 	int pair;
 	struct loop_fd *watch;
 	bool ready;
-	unsigned unready_lives, lives;
+	unsigned unready_lives, lives, crashes;
 	struct {
 		char name[SUP_NAME];
 		int fd;
@@ -35,9 +35,10 @@ struct house {
 
 int house_open(struct house *h, const char *program);
 void house_close(struct house *h);
-int house_start(struct house *h); /* a new life of bgpd */
-void house_kill(struct house *h); /* SIGKILL, reaped, its last words taken */
-size_t house_retained(const struct house *h);
+int house_start(struct house *h);			     /* a new life of bgpd */
+void house_kill(struct house *h);			     /* SIGKILL, reaped, its last words taken */
+int house_retained(const struct house *h, const char *name); /* its descriptor, -1 = not kept */
+size_t house_n_retained(const struct house *h);
 
 /* Objects. */
 void house_synced(struct house *h);

@@ -10,10 +10,10 @@
 
 #include "lib/base/must.h"
 
-static void say(struct receiver *r, const struct wbuf *w)
+void receiver_say(struct receiver *r, const uint8_t *bytes, size_t n)
 {
 	if (r->fd >= 0)
-		must(send(r->fd, w->data, w->len, MSG_NOSIGNAL) == (ssize_t)w->len);
+		must(send(r->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n);
 }
 
 static void on_keepalive(void *ctx)
@@ -22,7 +22,7 @@ static void on_keepalive(void *ctx)
 	uint8_t buf[BGP_HEADER];
 	struct wbuf w = wbuf_of(buf, sizeof buf);
 	bgp_keepalive_encode(&w);
-	say(r, &w);
+	receiver_say(r, w.data, w.len);
 	loop_timer_set(r->keepalive, mono_add(loop_now(r->loop), SEC(1)));
 }
 
@@ -83,7 +83,7 @@ static void on_open(struct receiver *r, const uint8_t *body, size_t len)
 	r->broken |= !bgp_open_decode(body, len, &o, &e);
 	bgp_open_encode(&w, &mine);
 	bgp_keepalive_encode(&w);
-	say(r, &w);
+	receiver_say(r, w.data, w.len);
 	loop_timer_set(r->keepalive, mono_add(loop_now(r->loop), SEC(1)));
 }
 

@@ -25,6 +25,7 @@ struct receiver {
 int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as); /* on 127.0.0.host */
 void receiver_close(struct receiver *r);
 void receiver_pause(struct receiver *r, bool on);
+void receiver_say(struct receiver *r, const uint8_t *bytes, size_t n); /* anything, to the speaker */
 bool receiver_has(const struct receiver *r, prefix_t p);
 
 #endif

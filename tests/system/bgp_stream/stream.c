@@ -117,7 +117,7 @@ static void on_look(void *ctx)
 	struct test *t = ctx;
 	mono_t now = loop_clock();
 	bool equal = t->ending && t->house.ready && differences(t) == 0;
-	t->failed = t->receiver.broken || t->receiver.sessions > 1 ||
+	t->failed = t->receiver.broken || t->house.crashes > 0 || t->receiver.sessions > 1 ||
 		    (t->ending && !equal && mono_reached(now, t->deadline));
 	if (equal || t->failed)
 		loop_stop(t->house.loop);
