@@ -42,14 +42,12 @@ void bus_wake_at(struct bus *b, mono_t at)
 static void on_timer(void *ctx)
 {
 	struct bus *b = ctx;
-	mono_t now = loop_now(b->loop), next = MONO_NEVER;
+	mono_t now = loop_now(b->loop);
 	b->timer_at = MONO_NEVER;
-	for (unsigned t = 0; t < TOPIC_N; t++) {
-		if (b->publisher[t])
-			next = mono_min(next, publisher_tick(b->publisher[t], now));
+	mono_t next = publishers_tick(b, now);
+	for (unsigned t = 0; t < TOPIC_N; t++)
 		if (b->subscriber[t])
 			next = mono_min(next, subscriber_tick(b->subscriber[t], now));
-	}
 	for (unsigned d = 0; d < DAEMON_N; d++)
 		if (b->link[d])
 			next = mono_min(next, link_tick(b->link[d], now));
@@ -105,7 +103,7 @@ static void bus_add_metrics(struct bus *b, struct metrics *m)
 
 static int bus_init(struct bus *b)
 {
-	b->timer_at = MONO_NEVER;
+	b->timer_at = b->repeat_at = MONO_NEVER;
 	b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (b->wake_fd < 0)
 		return -errno;

@@ -38,8 +38,6 @@ struct publisher {
 	bool synced;
 	uint8_t *scratch;
 	size_t scratch_size;
-	mono_t repeat_at;
-	int64_t repeat_after;
 };
 
 static void list_append(struct publisher *p, struct entry *e)
@@ -80,22 +78,51 @@ static void publisher_send(struct publisher *p, Ingot__Op op, struct entry *e)
 	socket_send(&b->pub, m);
 }
 
-static void publisher_changed(struct publisher *p, Ingot__Op op, struct entry *e)
+/* The latest numbers of all topics, in one frame: waking every reader for every topic would be most of what
+ * an idle system does. */
+static void publishers_send_idle(struct bus *b)
 {
-	publisher_send(p, op, e);
-	p->repeat_after = SETTLE_US;
-	p->repeat_at = mono_add(loop_now(p->bus->loop), SETTLE_US);
-	bus_wake_at(p->bus, p->repeat_at);
+	Ingot__IdleTopic rows[TOPIC_N], *pointers[TOPIC_N];
+	Ingot__Idle idle = INGOT__IDLE__INIT;
+	idle.version = BUS_VERSION;
+	idle.epoch = b->epoch;
+	idle.topics = pointers;
+	for (unsigned t = 0; t < TOPIC_N; t++) {
+		const struct publisher *p = b->publisher[t];
+		if (!p)
+			continue;
+		Ingot__IdleTopic *row = &rows[idle.n_topics];
+		ingot__idle_topic__init(row);
+		row->topic = bus_wire_topic_id((enum topic)t);
+		row->sequence = p->sequence;
+		row->synced = p->synced;
+		pointers[idle.n_topics++] = row;
+	}
+	nng_msg *m = bus_message(1 + ingot__idle__get_packed_size(&idle));
+	if (!m)
+		return;
+	uint8_t *body = nng_msg_body(m);
+	body[0] = BUS_IDLE_ID;
+	ingot__idle__pack(&idle, body + 1);
+	socket_send(&b->pub, m);
 }
 
-mono_t publisher_tick(struct publisher *p, mono_t now)
+static void publisher_changed(struct publisher *p, Ingot__Op op, struct entry *e)
 {
-	if (!mono_reached(now, p->repeat_at))
-		return p->repeat_at;
-	publisher_send(p, INGOT__OP__OP_IDLE, NULL);
-	p->repeat_after = IDLE_US;
-	p->repeat_at = mono_add(now, p->repeat_after);
-	return p->repeat_at;
+	struct bus *b = p->bus;
+	mono_t settled = mono_add(loop_now(b->loop), SETTLE_US);
+	publisher_send(p, op, e);
+	b->repeat_at = mono_min(b->repeat_at, settled);
+	bus_wake_at(b, b->repeat_at);
+}
+
+mono_t publishers_tick(struct bus *b, mono_t now)
+{
+	if (mono_reached(now, b->repeat_at)) {
+		publishers_send_idle(b);
+		b->repeat_at = mono_add(now, IDLE_US);
+	}
+	return b->repeat_at;
 }
 
 struct publisher *bus_publish(struct bus *b, enum topic t)
@@ -111,8 +138,8 @@ struct publisher *bus_publish(struct bus *b, enum topic t)
 	p->topic = t;
 	map_init(&p->entries);
 	b->publisher[t] = p;
-	p->repeat_at = mono_add(loop_now(b->loop), SETTLE_US);
-	bus_wake_at(b, p->repeat_at);
+	b->repeat_at = mono_min(b->repeat_at, mono_add(loop_now(b->loop), SETTLE_US));
+	bus_wake_at(b, b->repeat_at);
 	return p;
 }
 

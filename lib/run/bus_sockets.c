@@ -252,7 +252,9 @@ static int link_open_frames(struct bus_link *l)
 {
 	if (l->frames.is_open)
 		return 0;
+	const uint8_t idle = BUS_IDLE_ID;
 	int r = socket_open(l->bus, &l->frames, nng_sub0_open, NNG_OPT_RECVBUF);
+	r = r < 0 ? r : nng_errno(nng_socket_set(l->frames.s, NNG_OPT_SUB_SUBSCRIBE, &idle, 1));
 	r = r < 0 ? r : socket_watch(&l->frames, link_read_frames);
 	return r < 0 ? r : socket_dial(&l->frames, l->daemon, "pub");
 }

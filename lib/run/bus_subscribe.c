@@ -307,6 +307,33 @@ void subscriber_connected(struct subscriber *s)
 		subscriber_ask(s);
 }
 
+static void link_idle(struct bus_link *l, const uint8_t *data, size_t len)
+{
+	struct bus *b = l->bus;
+	Ingot__Idle *idle;
+	enum bus_reason reason = bus_wire_idle(data, len, &idle);
+	if (reason != BUS_DROP_NONE) {
+		bus_drop(b, reason);
+		return;
+	}
+	if (epoch_is_future(b, idle->epoch))
+		bus_drop(b, BUS_DROP_MALFORMED);
+	for (size_t i = 0; i < idle->n_topics && !epoch_is_future(b, idle->epoch); i++) {
+		const Ingot__IdleTopic *row = idle->topics[i];
+		enum topic t = row->topic <= UINT8_MAX ? bus_wire_topic((uint8_t)row->topic) : TOPIC_N;
+		struct subscriber *s = t == TOPIC_N ? NULL : b->subscriber[t];
+		/* Topics that this daemon does not read, or that are not the sender's. */
+		if (!s || topic_publisher(t) != l->daemon || s->state != SUBSCRIBER_STREAM ||
+		    idle->epoch < s->epoch)
+			continue;
+		Ingot__Envelope e = INGOT__ENVELOPE__INIT;
+		e.epoch = idle->epoch;
+		e.sequence = row->sequence;
+		subscriber_frame(s, &e);
+	}
+	ingot__idle__free_unpacked(idle, NULL);
+}
+
 static void link_frame(struct bus_link *l, const uint8_t *data, size_t len)
 {
 	struct bus *b = l->bus;
@@ -343,7 +370,12 @@ void link_read_frames(void *socket, unsigned events)
 	nng_msg *m;
 	(void)events;
 	for (int i = 0; i < BUS_TURN && nng_recvmsg(s->s, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
-		link_frame(l, nng_msg_body(m), nng_msg_len(m));
+		const uint8_t *body = nng_msg_body(m);
+		size_t len = nng_msg_len(m);
+		if (len > 0 && body[0] == BUS_IDLE_ID)
+			link_idle(l, body, len);
+		else
+			link_frame(l, body, len);
 		nng_msg_free(m);
 	}
 }

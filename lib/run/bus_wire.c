@@ -27,6 +27,9 @@ static const struct {
 #undef X
 };
 _Static_assert(ARRAY_LEN(topics) == TOPIC_N, "every topic has a row");
+#define X(constant, id, name, publisher, payload, readers) _Static_assert((id) != BUS_IDLE_ID, "taken");
+TOPICS(X)
+#undef X
 
 static const unsigned uid_offset[] = {
 #define X(constant, name, offset) [DAEMON_##constant] = offset,
@@ -133,6 +136,29 @@ enum bus_reason bus_wire_frame(const uint8_t *data, size_t len, enum topic *topi
 	}
 	*topic = t;
 	*ret = e;
+	return BUS_DROP_NONE;
+}
+
+enum bus_reason bus_wire_idle(const uint8_t *data, size_t len, Ingot__Idle **ret)
+{
+	if (len < 1 || data[0] != BUS_IDLE_ID)
+		return BUS_DROP_MALFORMED;
+	Ingot__Idle *idle = ingot__idle__unpack(NULL, len - 1, data + 1);
+	if (!idle)
+		return BUS_DROP_MALFORMED;
+	enum bus_reason reason = BUS_DROP_NONE;
+	if (idle->version + 1 < BUS_VERSION || idle->version > BUS_VERSION + 1)
+		reason = BUS_DROP_VERSION;
+	else if (idle->epoch == 0 || idle->epoch > INT64_MAX || idle->n_topics > UINT8_MAX)
+		reason = BUS_DROP_MALFORMED;
+	for (size_t i = 0; reason == BUS_DROP_NONE && i < idle->n_topics; i++)
+		if (idle->topics[i]->sequence > INT64_MAX)
+			reason = BUS_DROP_MALFORMED;
+	if (reason != BUS_DROP_NONE) {
+		ingot__idle__free_unpacked(idle, NULL);
+		return reason;
+	}
+	*ret = idle;
 	return BUS_DROP_NONE;
 }
 

@@ -84,6 +84,15 @@ static void try_part(const uint8_t *data, size_t len)
 		ingot__reply__free_unpacked(reply, NULL);
 }
 
+static void try_idle(const uint8_t *data, size_t len)
+{
+	Ingot__Idle *idle;
+	if (bus_wire_idle(data, len, &idle) != BUS_DROP_NONE)
+		return;
+	must(idle->epoch > 0 && idle->n_topics <= UINT8_MAX);
+	ingot__idle__free_unpacked(idle, NULL);
+}
+
 static void try_request(const uint8_t *data, size_t len)
 {
 	Ingot__Request *request = ingot__request__unpack(NULL, len, data);
@@ -101,7 +110,7 @@ static void try_request(const uint8_t *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static void (*const tries[])(const uint8_t *data, size_t len) = { try_frame, try_since, try_part,
-									  try_request };
+									  try_request, try_idle };
 	if (len > 0)
 		tries[data[0] % ARRAY_LEN(tries)](data + 1, len - 1);
 	return 0;

@@ -305,6 +305,51 @@ static void a_gap_that_no_answer_fills_does_not_storm(void **state)
 	assert_int_equal(l->m.removes, 0);
 }
 
+static void tell_idle(struct liar *l, uint64_t epoch, uint8_t topic, uint64_t sequence)
+{
+	uint8_t frame[128] = { '.' };
+	Ingot__IdleTopic row = INGOT__IDLE_TOPIC__INIT, *rows[1] = { &row };
+	Ingot__Idle idle = INGOT__IDLE__INIT;
+	row.topic = topic;
+	row.sequence = sequence;
+	idle.version = BUS_VERSION;
+	idle.epoch = epoch;
+	idle.n_topics = 1;
+	idle.topics = rows;
+	send_bytes(l, frame, 1 + ingot__idle__pack(&idle, frame + 1));
+}
+
+static void the_common_idle_frame_shows_gaps_too(void **state)
+{
+	static const struct {
+		uint64_t epoch;
+		uint8_t topic;
+		uint64_t sequence;
+		bool is_gap;
+	} rows[] = {
+		{ 1000, 'n', 0, false }, { 1000, 'L', 9, false },	   { 1000, '!', 9, false },
+		{ 999, 'n', 9, false },	 { INT64_MAX - 1, 'n', 9, false }, { 1000, 'n', 9, true },
+	};
+	struct liar *l = *state;
+	connect_frames(l);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		unsigned asked = l->n_since;
+		int64_t before = fixture_dropped(&l->f, "old_epoch");
+		tell_idle(l, rows[i].epoch, rows[i].topic, rows[i].sequence);
+		if (rows[i].is_gap) {
+			l->wanted_since = asked + 1;
+			run_until(l->f.loop, has_asked, l);
+			continue;
+		}
+		tell(l, &(struct lie){ .epoch = 999, .op = INGOT__OP__OP_IDLE }); /* comes after it */
+		wait_drops(l, "old_epoch", before + 1);
+		assert_int_equal(l->n_since, asked);
+	}
+	int64_t before = fixture_dropped(&l->f, "malformed");
+	send_bytes(l, ".\xff", 2);
+	wait_drops(l, "malformed", before + 1);
+}
+
 static void replies_that_cannot_be_meant_are_counted_and_asked_for_again_slowly(void **state)
 {
 	struct liar *l = *state;
@@ -451,6 +496,7 @@ int main(void)
 		T(a_daemon_speaks_for_its_own_topics_only),
 		T(a_value_that_cannot_be_read_is_skipped_and_not_asked_for),
 		T(a_gap_that_no_answer_fills_does_not_storm),
+		T(the_common_idle_frame_shows_gaps_too),
 		T(replies_that_cannot_be_meant_are_counted_and_asked_for_again_slowly),
 		T(bad_requests_are_counted_and_answered_with_an_error),
 		T(a_reader_whose_publisher_answers_nothing_asks_again),
