@@ -22,8 +22,8 @@ long sysconf(int name)
 }
 
 /* nng takes EPIPE while it negotiates for a close of its own: the listener then never accepts again, the
- * dialler never dials again (mended in its next release). The other end of a Unix socket that died is a reset connection,
- * and is reported as one. */
+ * dialler never dials again (mended in its next release). The other end of a Unix socket that died is a reset
+ * connection, and is reported as one. */
 ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 {
 	ssize_t n = syscall(SYS_sendmsg, fd, m, flags);
