@@ -191,7 +191,8 @@ static bool take_message(struct conn *c, const struct bgp_header *h, const uint8
 	if (store_note(c->store, c->store->consumed)) {
 		log_line(LOG_ERROR, c->session->name, "sessionDown",
 			 "this input ended a former life of the daemon: the session is reset");
-		struct bgp_event bad = { .kind = BGP_EV_BAD, .error = { BGP_ERR_CEASE, BGP_CEASE_RESET } };
+		struct bgp_event bad = { .kind = BGP_EV_BAD,
+					 .error = { .code = BGP_ERR_CEASE, .subcode = BGP_CEASE_RESET } };
 		session_step(c, &bad);
 		return false;
 	}

@@ -4,11 +4,12 @@
 
 #include "bgpd/rib.h"
 
+#define NIL UINT32_MAX /* no index */
+
 enum {
 	ATTRS_NONE = 0,	   /* not wanted, not sent */
 	ATTRS_UNKNOWN = 1, /* sent, with attributes that nobody remembers */
 	ATTRS_FIRST = 2,
-	NIL = UINT32_MAX,
 };
 
 /* One set of attributes, shared by everything that uses it. */

@@ -222,7 +222,8 @@ static void on_up(struct conn *c)
 	struct conn *other = c == &s->dialled ? &s->accepted : &s->dialled;
 	if (other->fd >= 0) { /* the rest of a collision */
 		struct bgp_event stop = { .kind = BGP_EV_STOP,
-					  .error = { BGP_ERR_CEASE, BGP_CEASE_COLLISION } };
+					  .error = { .code = BGP_ERR_CEASE,
+						     .subcode = BGP_CEASE_COLLISION } };
 		session_step(other, &stop);
 	} else if (other == &s->dialled) {
 		session_event(other, BGP_EV_STOP);

@@ -23,7 +23,8 @@ static bool collision(struct conn *c, const struct bgp_open *o)
 	const struct bgp_fsm_config *f = &c->fsm.config;
 	bool close_dialled = bgp_collision_close_dialled(f->router_id, o->id, f->local_as, o->as);
 	struct conn *loser = close_dialled ? &s->dialled : &s->accepted;
-	struct bgp_event stop = { .kind = BGP_EV_STOP, .error = { BGP_ERR_CEASE, BGP_CEASE_COLLISION } };
+	struct bgp_event stop = { .kind = BGP_EV_STOP,
+				  .error = { .code = BGP_ERR_CEASE, .subcode = BGP_CEASE_COLLISION } };
 	log_line(LOG_DEBUG, s->name, "collision", "closing the connection that %s",
 		 close_dialled ? "we made" : "the peer made");
 	session_step(loser, &stop);

@@ -140,70 +140,51 @@ static void test_table(void **state)
 	}
 }
 
+static const struct {
+	const char *name;
+	uint32_t peer_as;
+	enum dynamic_asn dynamic;
+	struct bgp_open o;
+	uint8_t subcode;
+} opens[] = {
+	{ "right", 64500, DYNAMIC_ASN_NONE, { .as = 64500, .id = 2, .families = BGP_V4 }, 0 },
+	{ "wrong AS", 64500, DYNAMIC_ASN_NONE, { .as = 64502, .id = 2, .families = BGP_V4 }, 2 },
+	{ "internal, same AS", 0, DYNAMIC_ASN_INTERNAL, { .as = 64501, .id = 2, .families = BGP_V4 }, 0 },
+	{ "internal, other AS", 0, DYNAMIC_ASN_INTERNAL, { .as = 64500, .id = 2, .families = BGP_V4 }, 2 },
+	{ "external, other AS", 0, DYNAMIC_ASN_EXTERNAL, { .as = 64500, .id = 2, .families = BGP_V4 }, 0 },
+	{ "external, same AS", 0, DYNAMIC_ASN_EXTERNAL, { .as = 64501, .id = 2, .families = BGP_V4 }, 2 },
+	{ "neither", 0, DYNAMIC_ASN_NONE, { .as = 64500, .id = 2, .families = BGP_V4 }, 2 },
+	{ "own identifier, internal",
+	  64501,
+	  DYNAMIC_ASN_NONE,
+	  { .as = 64501, .id = 0x0a000001, .families = BGP_V4 },
+	  3 },
+	{ "own identifier, external",
+	  64500,
+	  DYNAMIC_ASN_NONE,
+	  { .as = 64500, .id = 0x0a000001, .families = BGP_V4 },
+	  0 },
+	{ "no family in common", 64500, DYNAMIC_ASN_NONE, { .as = 64500, .id = 2, .families = BGP_V6 }, 7 },
+};
+
 static void test_opens(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *name;
-		uint32_t peer_as;
-		enum dynamic_asn dynamic;
-		struct bgp_open o;
-		uint8_t subcode;
-	} cases[] = {
-		{ "right", 64500, DYNAMIC_ASN_NONE, { .as = 64500, .id = 2, .families = BGP_V4 }, 0 },
-		{ "wrong AS", 64500, DYNAMIC_ASN_NONE, { .as = 64502, .id = 2, .families = BGP_V4 }, 2 },
-		{ "internal, same AS",
-		  0,
-		  DYNAMIC_ASN_INTERNAL,
-		  { .as = 64501, .id = 2, .families = BGP_V4 },
-		  0 },
-		{ "internal, other AS",
-		  0,
-		  DYNAMIC_ASN_INTERNAL,
-		  { .as = 64500, .id = 2, .families = BGP_V4 },
-		  2 },
-		{ "external, other AS",
-		  0,
-		  DYNAMIC_ASN_EXTERNAL,
-		  { .as = 64500, .id = 2, .families = BGP_V4 },
-		  0 },
-		{ "external, same AS",
-		  0,
-		  DYNAMIC_ASN_EXTERNAL,
-		  { .as = 64501, .id = 2, .families = BGP_V4 },
-		  2 },
-		{ "neither", 0, DYNAMIC_ASN_NONE, { .as = 64500, .id = 2, .families = BGP_V4 }, 2 },
-		{ "own identifier, internal",
-		  64501,
-		  DYNAMIC_ASN_NONE,
-		  { .as = 64501, .id = 0x0a000001, .families = BGP_V4 },
-		  3 },
-		{ "own identifier, external",
-		  64500,
-		  DYNAMIC_ASN_NONE,
-		  { .as = 64500, .id = 0x0a000001, .families = BGP_V4 },
-		  0 },
-		{ "no family in common",
-		  64500,
-		  DYNAMIC_ASN_NONE,
-		  { .as = 64500, .id = 2, .families = BGP_V6 },
-		  7 },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(opens); i++) {
 		struct bgp_fsm_config c = base;
 		struct bgp_actions out;
-		c.peer_as = cases[i].peer_as;
-		c.dynamic_asn = cases[i].dynamic;
+		c.peer_as = opens[i].peer_as;
+		c.dynamic_asn = opens[i].dynamic;
 		struct bgp_fsm f = in_state(BGP_OPEN_SENT, &c, (mono_t){ 0 });
-		step(&f, (struct bgp_event){ .kind = BGP_EV_OPEN, .open = &cases[i].o }, (mono_t){ 0 }, &out);
-		if (cases[i].subcode == 0) {
+		step(&f, (struct bgp_event){ .kind = BGP_EV_OPEN, .open = &opens[i].o }, (mono_t){ 0 }, &out);
+		if (opens[i].subcode == 0) {
 			if (f.state != BGP_OPEN_CONFIRM)
-				fail_msg("%s: refused", cases[i].name);
+				fail_msg("%s: refused", opens[i].name);
 			continue;
 		}
 		if (out.v[0].kind != BGP_ACT_SEND_NOTIFICATION || out.v[0].error.code != BGP_ERR_OPEN ||
-		    out.v[0].error.subcode != cases[i].subcode)
-			fail_msg("%s: 2/%u", cases[i].name, out.v[0].error.subcode);
+		    out.v[0].error.subcode != opens[i].subcode)
+			fail_msg("%s: 2/%u", opens[i].name, out.v[0].error.subcode);
 	}
 }
 

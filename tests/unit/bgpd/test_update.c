@@ -38,158 +38,164 @@ static void expect_bytes(const char *name, const uint8_t *got, size_t n, const c
 
 #define MARKER "ffffffffffffffffffffffffffffffff"
 
+#define HOPS .next_hop_v4 = { FAMILY_V4, { 10, 0, 0, 1 } }, .next_hop_v6 = { FAMILY_V6, { 0xfd, [15] = 1 } }
+static const community_t both[] = { { .v = { 0x04d2 } },
+				    { .v = { 0x0929 } },
+				    { .large = true, .v = { 1, 2, 3 } } };
+static const struct bgp_attributes plain = { 0 }, rich = { 250, 3, both };
+static const struct bgp_encoding ebgp = { .local_as = 64501, .as4 = true, HOPS };
+static const struct bgp_encoding ibgp = { .local_as = 64501, .as4 = true, .ibgp = true, HOPS };
+static const struct bgp_encoding old = { .local_as = 4200000000u, HOPS };
+static const struct bgp_encoding over_v6 = {
+	.local_as = 64501, .as4 = true, .next_hop_v6_for_v4 = true, HOPS
+};
+static const struct bgp_encoding leaving = {
+	.local_as = 64501, .as4 = true, .graceful_shutdown = true, HOPS
+};
+static const struct bgp_encoding leaving_i = {
+	.local_as = 64501, .as4 = true, .ibgp = true, .graceful_shutdown = true, HOPS
+};
+
+static const struct {
+	const char *name;
+	const struct bgp_encoding *e;
+	const struct bgp_attributes *a;
+	const char *prefix, *hex;
+} encodings[] = {
+	{ "eBGP, IPv4", &ebgp, &plain, "192.0.2.1/32",
+	  MARKER "0030"
+		 "02"
+		 "0000"
+		 "0014"
+		 "40010100"
+		 "400206"
+		 "0201"
+		 "0000fbf5"
+		 "4003040a000001"
+		 "20c0000201" },
+	{ "iBGP has LOCAL_PREF and an empty path", &ibgp, &plain, "192.0.2.0/24",
+	  MARKER "0030"
+		 "02"
+		 "0000"
+		 "0015"
+		 "40010100"
+		 "400200"
+		 "4003040a000001"
+		 "40050400000064"
+		 "18c00002" },
+	{ "communities and localPref on iBGP", &ibgp, &rich, "192.0.2.0/24",
+	  MARKER "004a"
+		 "02"
+		 "0000"
+		 "002f"
+		 "40010100"
+		 "400200"
+		 "4003040a000001"
+		 "400504000000fa"
+		 "c00808000004d200000929"
+		 "c0200c000000010000000200000003"
+		 "18c00002" },
+	{ "old peer: AS_TRANS and AS4_PATH", &old, &plain, "192.0.2.1/32",
+	  MARKER "0037"
+		 "02"
+		 "0000"
+		 "001b"
+		 "40010100"
+		 "400204"
+		 "0201"
+		 "5ba0"
+		 "4003040a000001"
+		 "c01106"
+		 "0201"
+		 "fa56ea00"
+		 "20c0000201" },
+	{ "IPv6: MP_REACH first", &ebgp, &plain, "2001:db8::/32",
+	  MARKER "0042"
+		 "02"
+		 "0000"
+		 "002b"
+		 "900e"
+		 "001a"
+		 "0002"
+		 "01"
+		 "10"
+		 "fd000000000000000000000000000001"
+		 "00"
+		 "2020010db8"
+		 "40010100"
+		 "400206"
+		 "0201"
+		 "0000fbf5" },
+	{ "IPv4 with an IPv6 next hop", &over_v6, &plain, "192.0.2.1/32",
+	  MARKER "0042"
+		 "02"
+		 "0000"
+		 "002b"
+		 "900e"
+		 "001a"
+		 "0001"
+		 "01"
+		 "10"
+		 "fd000000000000000000000000000001"
+		 "00"
+		 "20c0000201"
+		 "40010100"
+		 "400206"
+		 "0201"
+		 "0000fbf5" },
+	{ "withdraw IPv4", &ebgp, NULL, "192.0.2.1/32",
+	  MARKER "001c"
+		 "02"
+		 "0005"
+		 "20c0000201"
+		 "0000" },
+	{ "withdraw IPv6", &ebgp, NULL, "2001:db8::/32",
+	  MARKER "0023"
+		 "02"
+		 "0000"
+		 "000c"
+		 "900f"
+		 "0008"
+		 "0002"
+		 "01"
+		 "2020010db8" },
+	{ "leaving, eBGP: community 65535:0", &leaving, &plain, "192.0.2.1/32",
+	  MARKER "0037"
+		 "02"
+		 "0000"
+		 "001b"
+		 "40010100"
+		 "400206"
+		 "0201"
+		 "0000fbf5"
+		 "4003040a000001"
+		 "c00804ffff0000"
+		 "20c0000201" },
+	{ "leaving, iBGP: LOCAL_PREF 0 too", &leaving_i, &rich, "0.0.0.0/0",
+	  MARKER "004b"
+		 "02"
+		 "0000"
+		 "0033"
+		 "40010100"
+		 "400200"
+		 "4003040a000001"
+		 "40050400000000"
+		 "c0080c000004d200000929ffff0000"
+		 "c0200c000000010000000200000003"
+		 "00" },
+};
+
 static void test_encode(void **state)
 {
 	(void)state;
-	static const community_t both[] = { { .v = { 0x04d2 } },
-					    { .v = { 0x0929 } },
-					    { .large = true, .v = { 1, 2, 3 } } };
-	const struct bgp_attributes plain = { 0 }, rich = { 250, 3, both };
-	const struct bgp_encoding ebgp = { .local_as = 64501,
-					   .as4 = true,
-					   .next_hop_v4 = address("10.0.0.1"),
-					   .next_hop_v6 = address("fd00::1") };
-	struct bgp_encoding ibgp = ebgp, old = ebgp, via_v6 = ebgp, leaving = ebgp, leaving_i = ebgp;
-	ibgp.ibgp = leaving_i.ibgp = true;
-	old.as4 = false;
-	old.local_as = 4200000000u;
-	via_v6.next_hop_v6_for_v4 = true;
-	leaving.graceful_shutdown = leaving_i.graceful_shutdown = true;
-	const struct {
-		const char *name;
-		const struct bgp_encoding *e;
-		const struct bgp_attributes *a;
-		const char *prefix, *hex;
-	} rows[] = {
-		{ "eBGP, IPv4", &ebgp, &plain, "192.0.2.1/32",
-		  MARKER "0030"
-			 "02"
-			 "0000"
-			 "0014"
-			 "40010100"
-			 "400206"
-			 "0201"
-			 "0000fbf5"
-			 "4003040a000001"
-			 "20c0000201" },
-		{ "iBGP has LOCAL_PREF and an empty path", &ibgp, &plain, "192.0.2.0/24",
-		  MARKER "0030"
-			 "02"
-			 "0000"
-			 "0015"
-			 "40010100"
-			 "400200"
-			 "4003040a000001"
-			 "40050400000064"
-			 "18c00002" },
-		{ "communities and localPref on iBGP", &ibgp, &rich, "192.0.2.0/24",
-		  MARKER "004a"
-			 "02"
-			 "0000"
-			 "002f"
-			 "40010100"
-			 "400200"
-			 "4003040a000001"
-			 "400504000000fa"
-			 "c00808000004d200000929"
-			 "c0200c000000010000000200000003"
-			 "18c00002" },
-		{ "old peer: AS_TRANS and AS4_PATH", &old, &plain, "192.0.2.1/32",
-		  MARKER "0037"
-			 "02"
-			 "0000"
-			 "001b"
-			 "40010100"
-			 "400204"
-			 "0201"
-			 "5ba0"
-			 "4003040a000001"
-			 "c01106"
-			 "0201"
-			 "fa56ea00"
-			 "20c0000201" },
-		{ "IPv6: MP_REACH first", &ebgp, &plain, "2001:db8::/32",
-		  MARKER "0042"
-			 "02"
-			 "0000"
-			 "002b"
-			 "900e"
-			 "001a"
-			 "0002"
-			 "01"
-			 "10"
-			 "fd000000000000000000000000000001"
-			 "00"
-			 "2020010db8"
-			 "40010100"
-			 "400206"
-			 "0201"
-			 "0000fbf5" },
-		{ "IPv4 with an IPv6 next hop", &via_v6, &plain, "192.0.2.1/32",
-		  MARKER "0042"
-			 "02"
-			 "0000"
-			 "002b"
-			 "900e"
-			 "001a"
-			 "0001"
-			 "01"
-			 "10"
-			 "fd000000000000000000000000000001"
-			 "00"
-			 "20c0000201"
-			 "40010100"
-			 "400206"
-			 "0201"
-			 "0000fbf5" },
-		{ "withdraw IPv4", &ebgp, NULL, "192.0.2.1/32",
-		  MARKER "001c"
-			 "02"
-			 "0005"
-			 "20c0000201"
-			 "0000" },
-		{ "withdraw IPv6", &ebgp, NULL, "2001:db8::/32",
-		  MARKER "0023"
-			 "02"
-			 "0000"
-			 "000c"
-			 "900f"
-			 "0008"
-			 "0002"
-			 "01"
-			 "2020010db8" },
-		{ "leaving, eBGP: community 65535:0", &leaving, &plain, "192.0.2.1/32",
-		  MARKER "0037"
-			 "02"
-			 "0000"
-			 "001b"
-			 "40010100"
-			 "400206"
-			 "0201"
-			 "0000fbf5"
-			 "4003040a000001"
-			 "c00804ffff0000"
-			 "20c0000201" },
-		{ "leaving, iBGP: LOCAL_PREF 0 too", &leaving_i, &rich, "0.0.0.0/0",
-		  MARKER "004b"
-			 "02"
-			 "0000"
-			 "0033"
-			 "40010100"
-			 "400200"
-			 "4003040a000001"
-			 "40050400000000"
-			 "c0080c000004d200000929ffff0000"
-			 "c0200c000000010000000200000003"
-			 "00" },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(encodings); i++) {
 		struct bgp_update_out u;
 		uint8_t buf[BGP_MAX];
-		prefix_t p = prefix(rows[i].prefix);
-		assert_true(bgp_update_begin(&u, buf, rows[i].e, (enum family)p.addr.family, rows[i].a));
+		prefix_t p = prefix(encodings[i].prefix);
+		assert_true(
+		    bgp_update_begin(&u, buf, encodings[i].e, (enum family)p.addr.family, encodings[i].a));
 		assert_true(bgp_update_add(&u, p));
-		expect_bytes(rows[i].name, buf, bgp_update_end(&u), rows[i].hex);
+		expect_bytes(encodings[i].name, buf, bgp_update_end(&u), encodings[i].hex);
 	}
 	struct bgp_update_out u;
 	uint8_t buf[BGP_MAX];
