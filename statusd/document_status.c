@@ -50,6 +50,9 @@ json_t *document_status(const struct state *s)
 		json_object_set_new(topics, topic_name((enum topic)t),
 				    json_pack("{s:b, s:I}", "synced", (int)s->synced[t], "entries",
 					      (json_int_t)map_len(&s->table[t])));
-	return json_pack("{s:{s:b, s:b, s:o, s:o}, s:o}", "config", "loaded", (int)sum.loaded, "stale",
-			 (int)sum.stale, "errors", errors, "warnings", warnings, "topics", topics);
+	const Ingot__Leader *leader = state_get(s, TOPIC_LEADER, "leader");
+	return json_pack("{s:{s:b, s:s}, s:{s:b, s:b, s:o, s:o}, s:o}", "leader", "leading",
+			 (int)(leader && leader->leading), "holder", leader ? leader->holder : "", "config",
+			 "loaded", (int)sum.loaded, "stale", (int)sum.stale, "errors", errors, "warnings",
+			 warnings, "topics", topics);
 }

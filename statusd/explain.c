@@ -100,6 +100,16 @@ static const char *address_hint(const char *reason)
 	return "see the message";
 }
 
+/* No address, and this node does not allocate: say who does. */
+static void explain_elsewhere(struct explanation *x)
+{
+	const Ingot__Leader *leader = state_get(x->state, TOPIC_LEADER, "leader");
+	const char *holder = leader ? leader->holder : "";
+	fact(x, false, "address", "ask there: ingotctl explain",
+	     "none is confirmed; %s allocates and knows why",
+	     *holder ? holder : "another node or controller");
+}
+
 static bool explain_address(struct explanation *x)
 {
 	const Ingot__Assignment *a = state_get(x->state, TOPIC_ASSIGNMENTS, x->key);
@@ -120,8 +130,7 @@ static bool explain_address(struct explanation *x)
 		fact(x, false, "address", "is a controller running? see ingotctl status",
 		     "none: no allocator has judged it yet");
 	else
-		fact(x, false, "address", "ask the node or controller that allocates",
-		     "none is confirmed, and this node does not allocate");
+		explain_elsewhere(x);
 	strbuf_fini(&ips);
 	return has;
 }

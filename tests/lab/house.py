@@ -138,6 +138,12 @@ class House:
             return s.get("addresses")
         return wait_for(fact, timeout, f"an address for Service {name}", 0.05)[0]
 
+    def leader(self):
+        """Number of the node that allocates."""
+        def fact():
+            return next((n for n, s in self.stacks.items() if ((s.json("status") or {}).get("leader") or {}).get("leading")), None)
+        return wait_for(fact, 10, "a node that allocates", 0.05)
+
     def owner_of(self, address, n=1):
         state = self.stacks[n].json("owners") or {}
         for o in state.get("owners", []):

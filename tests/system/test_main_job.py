@@ -145,8 +145,11 @@ def test_explain_says_why(house):
     }
     for name, (spec, _) in cases.items():
         house.service(name, **spec)
+    n = house.leader()
     for name, (_, word) in cases.items():
-        wait_for(lambda: word in why(house, f"default/{name}").lower(), 10, f"explain {name} to mention {word}: {why(house, f'default/{name}')}")
+        wait_for(lambda: word in why(house, f"default/{name}", n).lower(), 10, f"explain {name} to mention {word}")
+    follower = next(k for k in house.nodes if k != n)
+    assert f"node{n} allocates" in why(house, "default/nopool", follower)
     # One node is not the owner of an L2 address, and says who is.
     house.service("owned", "l2")
     address = house.address_of("owned")
@@ -155,7 +158,9 @@ def test_explain_says_why(house):
     wait_for(lambda: owner in why(house, "default/owned", other), 10, "explain to name the owner")
     # A peer that is down.
     m.write(house.folder, "dead-peer.yaml", m.bgp_peer("dead", "10.50.0.99", 64512, 64999))
-    wait_for(lambda: "dead" in why(house, "default/asked"), 10, "explain to name the peer that is down")
+    house.service("told", "bgp")
+    house.address_of("told")
+    wait_for(lambda: "dead" in why(house, "default/told"), 10, "explain to name the peer that is down")
     for f in ("dead-peer.yaml", "tiny.yaml"):
         (house.folder / f).unlink()
     # An unknown Service.
