@@ -31,6 +31,7 @@ struct dir {
 	struct loop_defer *publish;
 	size_t former_files; /* how many the former life had */
 	bool scanned;	     /* the whole folder was read once */
+	bool findings;	     /* to be published anew */
 	bool orphans;	     /* records without a Service are to be looked for */
 	int64_t *files, *bad, *skipped, *writes;
 	struct log_limit complaints;
@@ -129,11 +130,19 @@ static void take_notes(struct dir *d)
 	save_notes(d);
 }
 
+/* Something that is said about a file comes or goes: the list of findings is made anew. */
+static void note_findings(struct dir *d, const char *path)
+{
+	const struct diags *g = mirror_file_diags(d->mirror, path);
+	d->findings |= g && g->n > 0;
+}
+
 /* Diagnostics of one file, when they are news. */
 static void log_diags(struct dir *d, const char *path)
 {
 	const struct diags *g = mirror_file_diags(d->mirror, path);
 	char text[1024];
+	note_findings(d, path);
 	for (size_t i = 0; g && i < g->n; i++)
 		log_limited(&d->complaints, 100, SEC(1),
 			    g->v[i].severity == DIAG_ERROR ? LOG_ERROR : LOG_WARN, path, "manifest", "%s",
@@ -143,6 +152,7 @@ static void log_diags(struct dir *d, const char *path)
 static void on_content(void *ctx, const char *path, const char *data, size_t len)
 {
 	struct dir *d = ctx;
+	note_findings(d, path);
 	if (!quarantine_enter(&d->quarantine, d->mark, path, data, len)) {
 		mirror_fail(d->mirror, path,
 			    "skipped: reading it has killed the watcher twice; change the file");
@@ -175,6 +185,7 @@ static void on_unreadable(void *ctx, const char *path, const char *reason)
 static void on_deleted(void *ctx, const char *path)
 {
 	struct dir *d = ctx;
+	note_findings(d, path);
 	quarantine_forget(&d->quarantine, path);
 	if (mirror_unload(d->mirror, path))
 		log_line(LOG_INFO, path, "manifestDeleted", "its objects are gone");
@@ -298,6 +309,7 @@ static void publish_all(void *ctx)
 {
 	struct dir *d = ctx;
 	struct mirror_action a;
+	bool doubles = mirror_doubles(d->mirror) > 0;
 	while (mirror_next(d->mirror, &a)) {
 		if (a.loser)
 			log_line(LOG_ERROR, a.key, "duplicateObject",
@@ -310,7 +322,9 @@ static void publish_all(void *ctx)
 		if (!a.message && a.kind == KIND_SERVICE && d->w->leading && mirror_status(d->mirror, a.key))
 			status_dir_remove(d->status, a.key);
 	}
-	findings_publish(d->w, d->mirror);
+	if (d->findings || doubles || mirror_doubles(d->mirror))
+		findings_publish(d->w, d->mirror);
+	d->findings = false;
 	if (d->scanned && !d->w->synced)
 		watcher_synced(d->w);
 	remove_orphans(d);
@@ -343,6 +357,7 @@ static void *dir_new(struct watcher *w, const char *argument)
 		return NULL;
 	d->w = w;
 	d->notes = d->kept = -1;
+	d->findings = true;
 	quarantine_init(&d->quarantine);
 	size_t n = strlen(argument);
 	while (n > 1 && argument[n - 1] == '/')

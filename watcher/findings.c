@@ -37,6 +37,15 @@ static void add_file(void *ctx, const char *path, const struct diags *d)
 		texts_add(d->v[i].severity == DIAG_ERROR ? &f->errors : &f->warnings, &d->v[i]);
 }
 
+static void add_double(void *ctx, const char *object, const char *text)
+{
+	struct findings *f = ctx;
+	(void)object;
+	char *copy = f->errors.n < FINDINGS_MAX ? strdup(text) : NULL;
+	if (copy)
+		f->errors.v[f->errors.n++] = copy;
+}
+
 void findings_publish(struct watcher *w, const struct mirror *m)
 {
 	struct findings *f = calloc(1, sizeof *f);
@@ -44,6 +53,7 @@ void findings_publish(struct watcher *w, const struct mirror *m)
 	if (!f)
 		return;
 	mirror_each_file(m, add_file, f);
+	mirror_each_double(m, add_double, f);
 	s.loaded = true;
 	s.n_errors = f->errors.n;
 	s.errors = f->errors.v;

@@ -17,6 +17,7 @@ struct mirror *mirror_new(void)
 		return NULL;
 	map_init(&m->files);
 	map_init(&m->status);
+	map_init(&m->doubles);
 	for (int k = 0; k < KIND_N; k++)
 		map_init(&m->entries[k]);
 	m->last_dirty = &m->dirty;
@@ -54,6 +55,7 @@ void mirror_free(struct mirror *m)
 	protobuf_c_message_free_unpacked(m->lent, NULL);
 	map_fini(&m->files, file_free);
 	map_fini(&m->status, status_free);
+	map_fini(&m->doubles, free);
 	for (int k = 0; k < KIND_N; k++)
 		map_fini(&m->entries[k], free);
 	free(m);
@@ -317,6 +319,37 @@ const Ingot__ObjectMeta *mirror_meta(const struct mirror *m, enum kind k, const 
 	return e && e->claims ? object_meta(k, e->claims->message) : NULL;
 }
 
+static void note_double(struct mirror *m, const struct mirror_action *a)
+{
+	char object[OBJECT_KEY + 64], text[1200];
+	if (!a->loser && map_len(&m->doubles) == 0)
+		return;
+	str_fmt(object, sizeof object, "%s %s", kind_name(a->kind), a->key);
+	if (!a->loser) {
+		free(map_del(&m->doubles, object));
+		return;
+	}
+	str_fmt(text, sizeof text, "%s: %s: also defined there; the definition at %s counts", a->loser,
+		object, a->winner);
+	char *copy = strdup(text);
+	void *old = NULL;
+	if (!copy || map_set(&m->doubles, object, copy, &old) < 0)
+		free(copy);
+	free(old);
+}
+
+size_t mirror_doubles(const struct mirror *m)
+{
+	return map_len(&m->doubles);
+}
+
+void mirror_each_double(const struct mirror *m, void (*fn)(void *ctx, const char *object, const char *text),
+			void *ctx)
+{
+	map_each (&m->doubles, e)
+		fn(ctx, e->key, e->value);
+}
+
 bool mirror_next(struct mirror *m, struct mirror_action *ret)
 {
 	protobuf_c_message_free_unpacked(m->lent, NULL);
@@ -349,6 +382,7 @@ bool mirror_next(struct mirror *m, struct mirror_action *ret)
 			.winner = winner ? object_meta(e->kind, winner->message)->origin : NULL,
 			.loser = loser ? object_meta(e->kind, loser->message)->origin : NULL,
 		};
+		note_double(m, ret);
 		return true;
 	}
 	return false;

@@ -55,6 +55,11 @@ const struct diags *mirror_file_diags(const struct mirror *m, const char *path);
 void mirror_each_file(const struct mirror *m, void (*fn)(void *ctx, const char *path, const struct diags *d),
 		      void *ctx);
 
+/* Every object that is defined in more than one file: which definition counts. */
+size_t mirror_doubles(const struct mirror *m);
+void mirror_each_double(const struct mirror *m, void (*fn)(void *ctx, const char *object, const char *text),
+			void *ctx);
+
 /* The stored status of a Service; NULL = there is none. Takes it. -ENOMEM (freed). */
 int mirror_status_set(struct mirror *m, const char *key, struct service_status *taken);
 const struct service_status *mirror_status(const struct mirror *m, const char *key);

@@ -42,6 +42,7 @@ struct mirror {
 	struct entry *dirty, **last_dirty;
 	struct entry *said; /* by the last action: may be settled at the next one */
 	size_t n_services;
+	struct map doubles; /* "Kind key" -> text: defined more than once */
 	ProtobufCMessage *lent;
 };
 

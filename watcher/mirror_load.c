@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/strbuf.h"
+#include "lib/model/limits.h"
 #include "watcher/mirror_internal.h"
 
 /* What one parse of a file has found. */
@@ -16,6 +17,7 @@ struct harvest {
 	struct map broken; /* "KIND KEY" of objects that are there but cannot be used */
 	bool unknown;	   /* something that is broken beyond recognition */
 	bool oom;
+	size_t over; /* objects over the cap of their kind */
 };
 
 static void broken_name(enum kind k, const char *key, char buf[static OBJECT_KEY + 32])
@@ -58,6 +60,12 @@ static void on_object(void *ctx, struct manifest_object *o)
 			h->unknown = true;
 		else if (map_set(&h->broken, name, h, NULL) < 0)
 			h->oom = true;
+		return;
+	}
+	if (map_len(&h->m->entries[o->kind]) >= LIMIT_OBJECTS && !map_get(&h->m->entries[o->kind], o->key)) {
+		protobuf_c_message_free_unpacked(o->message, NULL);
+		manifest_secrets_fini(&o->secrets);
+		h->over++;
 		return;
 	}
 #ifdef INGOT_TEST_HOOKS
@@ -260,6 +268,9 @@ int mirror_load(struct mirror *m, const char *path, const void *data, size_t len
 		rc = adopt(&h);
 	}
 	harvest_fini(&h);
+	if (h.over)
+		diags_add(&diags, DIAG_ERROR, "file", "", "", path,
+			  "%zu objects are over the limit of %d of one kind", h.over, LIMIT_OBJECTS);
 	if (rc == -ENOMEM || h.oom) {
 		diags_fini(&diags);
 		return -ENOMEM;

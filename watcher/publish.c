@@ -25,6 +25,7 @@ static const enum topic topic_of[KIND_N] = {
 struct publish {
 	struct watcher *w;
 	struct publisher *kinds[KIND_N], *leader, *findings;
+	int64_t *counts[KIND_N]; /* metric: how many objects are published */
 	struct subscriber *assignments;
 	struct map wanted; /* Service key -> struct assigned */
 	mono_t started;
@@ -108,6 +109,23 @@ static void on_assignment_removed(void *ctx, const char *key)
 	assigned_free(map_del(&p->wanted, key));
 }
 
+static bool open_topics(struct publish *p)
+{
+	static const char *const labels[] = { "kind", NULL };
+	struct metric *m = metrics_add(p->w->d->metrics, "ingot_watcher_objects",
+				       "Objects that are published.", METRIC_GAUGE, labels);
+	for (int k = 0; k < KIND_N; k++) {
+		const char *values[] = { kind_name((enum kind)k), NULL };
+		p->kinds[k] = bus_publish(p->w->d->bus, topic_of[k]);
+		p->counts[k] = m ? metric_series(m, values) : NULL;
+		if (!p->kinds[k] || !p->counts[k])
+			return false;
+	}
+	p->leader = bus_publish(p->w->d->bus, TOPIC_LEADER);
+	p->findings = bus_publish(p->w->d->bus, TOPIC_WATCHER_CONFIG);
+	return p->leader && p->findings;
+}
+
 struct publish *publish_new(struct watcher *w)
 {
 	static const struct topic_reader reader = { .upsert = on_assignment,
@@ -118,13 +136,7 @@ struct publish *publish_new(struct watcher *w)
 	p->w = w;
 	p->started = loop_clock();
 	map_init(&p->wanted);
-	bool good = true;
-	for (int k = 0; k < KIND_N && good; k++)
-		good = (p->kinds[k] = bus_publish(w->d->bus, topic_of[k])) != NULL;
-	if (good)
-		good = (p->leader = bus_publish(w->d->bus, TOPIC_LEADER)) != NULL &&
-		       (p->findings = bus_publish(w->d->bus, TOPIC_WATCHER_CONFIG)) != NULL;
-	if (!good) {
+	if (!open_topics(p)) {
 		publish_free(p);
 		return NULL;
 	}
@@ -147,11 +159,13 @@ void publish_put(struct publish *p, enum kind k, const char *key, const Protobuf
 	if (rc < 0)
 		log_line(LOG_ERROR, key, "publish", "%s cannot be published: %s", kind_name(k),
 			 strerror(-rc));
+	*p->counts[k] = (int64_t)publisher_count(p->kinds[k]);
 }
 
 void publish_gone(struct publish *p, enum kind k, const char *key)
 {
 	publisher_delete(p->kinds[k], key);
+	*p->counts[k] = (int64_t)publisher_count(p->kinds[k]);
 }
 
 void publish_synced(struct publish *p)

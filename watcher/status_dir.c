@@ -319,6 +319,22 @@ static void on_readable(void *ctx, unsigned events)
 	}
 }
 
+/* What a former holder was writing when it died: only the holder writes there. */
+static void remove_leftovers(const struct status_dir *s)
+{
+	map_each (&s->folders, e) {
+		char folder[FILES_PATH], path[FILES_PATH];
+		const char *ns = e->value;
+		DIR *d = *ns && files_join(folder, s->services, ns) ? opendir(folder) : NULL;
+		for (struct dirent *f; d && (f = readdir(d));)
+			if (f->d_name[0] == '.' && strstr(f->d_name, ".json.tmp") &&
+			    files_join(path, folder, f->d_name))
+				unlink(path);
+		if (d)
+			closedir(d);
+	}
+}
+
 static void take_lock(struct status_dir *s)
 {
 	char path[FILES_PATH], text[300];
@@ -343,6 +359,7 @@ static void take_lock(struct status_dir *s)
 		complain(s, path, "cannot be written", -errno);
 	s->lock_fd = fd;
 	s->locked = true;
+	remove_leftovers(s);
 	s->holder[0] = 0;
 	s->reader.lock(s->ctx, true, "");
 }

@@ -142,12 +142,14 @@ static void test_duplicates(void **state)
 	assert_string_equal(said(m), "+Namespace m; +IPAddressPool m/p 10.0.2.0/24");
 	load(m, "c.yaml", POOL("p", "10.0.3.0/24"));
 	assert_string_equal(said(m), "+IPAddressPool m/p 10.0.2.0/24 (b.yaml:2 beats c.yaml:2)");
+	assert_int_equal(mirror_doubles(m), 1);
 	load(m, "a.yaml", POOL("p", "10.0.1.0/24"));
 	assert_string_equal(said(m), "+IPAddressPool m/p 10.0.1.0/24 (a.yaml:2 beats b.yaml:2)");
 	mirror_unload(m, "a.yaml");
 	assert_string_equal(said(m), "+IPAddressPool m/p 10.0.2.0/24 (b.yaml:2 beats c.yaml:2)");
 	mirror_unload(m, "b.yaml");
 	assert_string_equal(said(m), "+IPAddressPool m/p 10.0.3.0/24");
+	assert_int_equal(mirror_doubles(m), 0);
 	/* Twice in one file: the first counts, the second is an error with both places. */
 	load(m, "c.yaml", POOL("p", "10.0.3.0/24") POOL("p", "10.0.4.0/24"));
 	assert_string_equal(said(m), "");

@@ -167,8 +167,11 @@ static char *content(const struct world *w, const char *name)
 static void put(const struct world *w, const char *name, const char *text)
 {
 	char folder[256];
-	str_fmt(folder, sizeof folder, "%s/.status/services/shop", w->root);
-	assert_int_equal(files_folder(folder), 0);
+	static const char *const parents[] = { ".status", ".status/services", ".status/services/shop" };
+	for (size_t i = 0; i < 3; i++) {
+		str_fmt(folder, sizeof folder, "%s/%s", w->root, parents[i]);
+		assert_int_equal(files_folder(folder), 0);
+	}
 	assert_int_equal(files_write(folder, name, text), 0);
 }
 
@@ -201,16 +204,21 @@ static bool both_know_many(struct world *w)
 static void test_leader_writes(void **state)
 {
 	struct world *w = *state;
+	put(w, "left.json", "{}");
+	put(w, ".left.json.tmp", "half a rec");
 	begin(w, &w->a, "node-a", true);
 	begin(w, &w->b, "node-b", true);
 	until(w, a_leads_b_knows);
 	assert_false(w->b.leads);
+	assert_string_equal(content(w, "services/shop/.left.json.tmp"), "(none)");
+	status_dir_remove(w->a.store, "shop/left");
+	until(w, nobody_knows_web);
 	status_dir_write(w->a.store, "shop/web", status("10.0.0.9", "first"));
 	status_dir_write(w->a.store, "shop/web", status("10.0.0.1", "first"));
 	until(w, both_know_web);
 	assert_string_equal(content(w, "services/shop/web.json"),
 			    "{\"ingress\":[{\"ip\":\"10.0.0.1\"}],\"pool\":\"first\"}\n");
-	assert_int_equal(status_dir_writes(w->a.store), 1);
+	assert_int_equal(status_dir_writes(w->a.store), 2);
 	status_dir_remove(w->a.store, "shop/web");
 	until(w, nobody_knows_web);
 	assert_string_equal(content(w, "services/shop/web.json"), "(none)");
