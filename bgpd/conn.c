@@ -252,8 +252,10 @@ void conn_readable(struct conn *c)
 			return;
 		at += h.len;
 	}
-	if (n - at < BGP_HEADER)
-		n == at ? wake_at(c, BGP_HEADER) : wait_for(c, BGP_HEADER);
+	if (n > at && n - at < BGP_HEADER)
+		wait_for(c, BGP_HEADER);
+	else
+		wake_at(c, BGP_HEADER); /* all done, or enough for this turn */
 }
 
 static void finish_connect(struct conn *c)

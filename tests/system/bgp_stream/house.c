@@ -149,7 +149,8 @@ static void reap(struct house *h)
 {
 	int status = 0;
 	waitpid(h->pid, &status, 0);
-	h->crashes += !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
+	h->stopped = h->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	h->crashes += !h->stopped && (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL);
 	h->unready_lives = h->ready ? 0 : h->unready_lives + 1;
 	h->pid = 0;
 	loop_fd_free(h->watch);
@@ -162,10 +163,11 @@ static void on_pair(void *ctx, unsigned events)
 {
 	struct house *h = ctx;
 	(void)events;
-	if (!listen_to_child(h)) {
-		reap(h);
+	if (listen_to_child(h))
+		return;
+	reap(h);
+	if (!h->stopping)
 		house_start(h);
-	}
 }
 
 static void run_child(const struct house *h, int pair)
@@ -222,6 +224,13 @@ void house_kill(struct house *h)
 	waitid(P_PID, (id_t)h->pid, &info, WEXITED | WNOWAIT);
 	listen_to_child(h);
 	reap(h);
+}
+
+void house_tell(struct house *h, enum sup_type type, uint64_t value)
+{
+	struct sup_message m = { .type = type, .value = value, .fd = -1 };
+	h->stopping |= type == SUP_STOP;
+	must(sup_send(h->pair, &m) == 0);
 }
 
 void house_synced(struct house *h)

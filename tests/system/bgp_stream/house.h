@@ -24,6 +24,7 @@ struct house {
 	int pair;
 	struct loop_fd *watch;
 	bool ready;
+	bool stopping, stopped; /* asked to stop; has exited in order */
 	unsigned unready_lives, lives, crashes;
 	struct {
 		char name[SUP_NAME];
@@ -39,6 +40,7 @@ int house_start(struct house *h);			     /* a new life of bgpd */
 void house_kill(struct house *h);			     /* SIGKILL, reaped, its last words taken */
 int house_retained(const struct house *h, const char *name); /* its descriptor, -1 = not kept */
 size_t house_n_retained(const struct house *h);
+void house_tell(struct house *h, enum sup_type type, uint64_t value); /* STOP, DRAIN */
 
 /* Objects. */
 void house_synced(struct house *h);

@@ -100,6 +100,9 @@ static void on_update(struct receiver *r, const uint8_t *body, size_t len)
 	if (u.mp_announced_family)
 		learn(r, u.mp_announced, u.mp_announced_family, true);
 	r->end_of_rib += u.end_of_rib != 0;
+	size_t n = cur_left(&u.attributes);
+	static const uint8_t community[] = { 0xff, 0xff, 0, 0 };
+	r->marked += n > 0 && memmem(u.attributes.p, n, community, sizeof community) != NULL;
 }
 
 static void on_message(struct receiver *r, const struct bgp_header *h, const uint8_t *bytes)
@@ -111,6 +114,8 @@ static void on_message(struct receiver *r, const struct bgp_header *h, const uin
 	case BGP_UPDATE: on_update(r, body, len); break;
 	case BGP_NOTIFICATION:
 		r->notifications++;
+		r->code = body[0];
+		r->subcode = body[1];
 		fprintf(stderr, "receiver: NOTIFICATION %u/%u\n", body[0], body[1]);
 		break;
 	case BGP_KEEPALIVE: r->keepalives++; break;

@@ -18,8 +18,10 @@ struct receiver {
 	size_t n;
 	struct map table; /* 17 bytes of prefix -> non-NULL */
 	uint64_t sessions, bytes, updates, keepalives, notifications, announced, withdrawn, end_of_rib;
-	bool broken; /* a byte too many or too few: the stream could not be decoded */
-	bool paused; /* stop reading, so that the sender has to wait in the middle of messages */
+	uint64_t marked;       /* UPDATEs with the community of RFC 8326 */
+	uint8_t code, subcode; /* of the last NOTIFICATION */
+	bool broken;	       /* a byte too many or too few: the stream could not be decoded */
+	bool paused;	       /* stop reading, so that the sender has to wait in the middle of messages */
 };
 
 int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as); /* on 127.0.0.host */
