@@ -1,4 +1,4 @@
-/* Helpers of the bus tests. */
+/* What the bus tests share; see bus_fixture.h. */
 #include "tests/unit/run/bus_fixture.h"
 
 #include <ftw.h>
