@@ -54,6 +54,7 @@ int bgpd_open(struct daemon *d)
 	b->loop = d->loop;
 	b->listen_fd = b->slots_fd = -1;
 	b->restarted = true;
+	b->started = loop_now(d->loop);
 	if (getrandom(&b->seed, sizeof b->seed, 0) != (ssize_t)sizeof b->seed)
 		return -EIO;
 	int rc = adopt_open(b);

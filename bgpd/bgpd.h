@@ -109,7 +109,8 @@ struct bgpd {
 	struct session *sessions[RIB_MAX_PEERS];
 	bool retained_used[2 * RIB_MAX_PEERS];
 	bool config_loaded, synced, ready, everything_dirty, everything_stale, links_changed;
-	bool restarted; /* no session was adopted: the R bit (RFC 4724) */
+	bool restarted; /* no session was adopted: the R bit (RFC 4724), for a while */
+	mono_t started;
 	enum { SERVING, SHUTTING, WITHDRAWING, CLOSING } stage;
 	bool stopping;
 	struct loop_timer *stage_timer;

@@ -60,20 +60,21 @@ void services_stale_all(struct bgpd *b)
 		make_stale(b, e->value);
 }
 
-/* Keep what bgp_decide and service_gate look at. */
+/* Keep what service_gate and bgp_decide look at, which for any other Service is its type. */
 static uint8_t *pack_trimmed(const Ingot__Service *s, uint32_t *len)
 {
 	Ingot__ObjectMeta meta = INGOT__OBJECT_META__INIT;
-	Ingot__Service t = *s;
-	if (s->meta) {
-		meta.namespace_ = s->meta->namespace_;
-		meta.name = s->meta->name;
-		meta.n_labels = s->meta->n_labels;
-		meta.labels = s->meta->labels;
+	Ingot__Service t = INGOT__SERVICE__INIT;
+	t.type = s->type;
+	if (service_is_load_balancer(s)) {
+		t.load_balancer_class = s->load_balancer_class;
+		t.external_traffic_policy = s->external_traffic_policy;
+		t.ingress = s->ingress;
+		t.n_ingress = s->n_ingress;
+		meta.n_labels = s->meta ? s->meta->n_labels : 0;
+		meta.labels = s->meta ? s->meta->labels : NULL;
 		t.meta = &meta;
 	}
-	t.n_cluster_ips = t.n_ip_families = t.n_selector = t.n_ports = 0;
-	t.ip_family_policy = t.load_balancer_ip = (char *)(uintptr_t) "";
 	size_t size = ingot__service__get_packed_size(&t);
 	uint8_t *p = malloc(size ? size : 1);
 	if (p)

@@ -8,6 +8,8 @@
 
 #include "lib/base/must.h"
 
+enum { RESTARTED_S = 120 }; /* as long as routers may keep our stale routes for us (RFC 4724) */
+
 bool session_is_up(const struct session *s)
 {
 	return s->up != NULL;
@@ -80,7 +82,8 @@ static void configure_fsm(struct session *s, struct conn *c)
 	bool passive = c == &s->accepted;
 	c->fsm.config = s->settings.fsm;
 	c->fsm.config.passive = passive;
-	c->fsm.config.restarted = s->b->restarted;
+	mono_t now = loop_now(s->b->loop);
+	c->fsm.config.restarted = s->b->restarted && mono_sub(now, s->b->started) < SEC(RESTARTED_S);
 	if (c->fd >= 0 && !c->connecting)
 		c->fsm.config.router_id = settings_router_id(&s->settings, c->local, s->b->d->options.node);
 }

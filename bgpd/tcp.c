@@ -78,7 +78,8 @@ int tcp_md5(int fd, addr_t peer, const char *password)
 	struct tcp_md5sig md5 = { 0 };
 	struct sockaddr_storage ss;
 	size_t len = strlen(password);
-	if (len > TCP_MAX_PASSWORD || len > sizeof md5.tcpm_key)
+	_Static_assert(TCP_MAX_PASSWORD <= sizeof md5.tcpm_key, "longer than the kernel takes");
+	if (len > TCP_MAX_PASSWORD)
 		return -EINVAL;
 	to_sockaddr(peer, 0, 0, &ss);
 	memcpy(&md5.tcpm_addr, &ss, sizeof ss);
@@ -195,7 +196,7 @@ static int read_info(int fd, struct tcp_info *ret)
 int tcp_taken(int fd, uint64_t *ret)
 {
 	for (;;) {
-		struct tcp_info before, after;
+		struct tcp_info before, after = { 0 };
 		int queued = 0;
 		int rc = read_info(fd, &before);
 		if (rc == 0 && ioctl(fd, SIOCOUTQ, &queued) < 0)
