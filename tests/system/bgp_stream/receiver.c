@@ -73,7 +73,7 @@ static void on_open(struct receiver *r, const uint8_t *body, size_t len)
 	struct bgp_open o, mine = { .version = 4,
 				    .hold_s = 90,
 				    .as = r->as,
-				    .id = 0x0a000001,
+				    .id = r->id,
 				    .families = BGP_V4 | BGP_V6,
 				    .as4 = true,
 				    .refresh = true };
@@ -170,6 +170,27 @@ static void on_accept(void *ctx, unsigned events)
 	r->watch = loop_fd_new(r->loop, fd, LOOP_READ, on_data, r);
 }
 
+int receiver_connect(struct receiver *r, unsigned host, uint16_t port)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u + host) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(0x7f000001) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (const struct sockaddr *)&from, sizeof from) < 0 ||
+	    connect(fd, (const struct sockaddr *)&to, sizeof to) < 0) {
+		int rc = -errno;
+		close(fd);
+		return rc;
+	}
+	if (r->fd >= 0)
+		hang_up(r);
+	r->fd = fd;
+	r->sessions++;
+	r->watch = loop_fd_new(r->loop, fd, LOOP_READ, on_data, r);
+	return 0;
+}
+
 void receiver_pause(struct receiver *r, bool on)
 {
 	r->paused = on;
@@ -185,6 +206,7 @@ int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as
 	memset(r, 0, sizeof *r);
 	r->loop = l;
 	r->as = as;
+	r->id = 0x0a000001;
 	r->fd = -1;
 	map_init(&r->table);
 	r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -9,15 +9,15 @@
 
 struct receiver {
 	struct loop *loop;
-	uint32_t as;
-	uint16_t port; /* chosen by the kernel */
+	uint32_t as, id; /* id: BGP identifier, 10.0.0.1 unless set */
+	uint16_t port;	 /* chosen by the kernel */
 	int listener, fd;
 	struct loop_fd *listen_watch, *watch;
 	struct loop_timer *keepalive;
 	uint8_t buf[1 << 16];
 	size_t n;
 	struct map table; /* 17 bytes of prefix -> non-NULL */
-	uint64_t sessions, bytes, updates, keepalives, notifications, announced, withdrawn, end_of_rib;
+	uint64_t sessions, ended, bytes, updates, keepalives, notifications, announced, withdrawn, end_of_rib;
 	uint64_t marked;       /* UPDATEs with the community of RFC 8326 */
 	uint8_t code, subcode; /* of the last NOTIFICATION */
 	bool broken;	       /* a byte too many or too few: the stream could not be decoded */
@@ -25,6 +25,8 @@ struct receiver {
 };
 
 int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as); /* on 127.0.0.host */
+/* Connect to the speaker instead, from 127.0.0.host: 0, or a negative errno. */
+int receiver_connect(struct receiver *r, unsigned host, uint16_t port);
 void receiver_close(struct receiver *r);
 void receiver_pause(struct receiver *r, bool on);
 void receiver_say(struct receiver *r, const uint8_t *bytes, size_t n); /* anything, to the speaker */
