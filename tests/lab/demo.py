@@ -169,12 +169,20 @@ Press Ctrl-C to end it and clean up.""", flush=True)
         pass
 
 
+def interrupted(*_):
+    """Ctrl-C: clean up. Whoever presses it again has to wait for that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main():
     keep = "--keep" in sys.argv[1:]
     unknown = [a for a in sys.argv[1:] if a != "--keep"]
     if unknown:
         sys.exit(f"demo: unknown argument {unknown[0]}; there is only --keep")
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     show = Show()
     with Lab() as lab:
         try:

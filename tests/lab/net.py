@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -95,10 +96,44 @@ class Namespace:
         return json.loads(sh("ip", "-n", self.name, "-j", "link", "show", interface))[0]["address"]
 
 
+def end_namespaces(names):
+    """End whatever runs in these namespaces, then remove them."""
+    def pids():
+        return [int(p) for n in names for p in sh("ip", "netns", "pids", n, check=False).split()]
+
+    for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
+        for pid in pids():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        if number == signal.SIGTERM:
+            try:
+                wait_for(lambda: not pids(), 8, "processes to end")
+            except LabError:
+                pass  # SIGKILL is next
+    for name in names:
+        sh("ip", "netns", "del", name, check=False)
+
+
+def sweep():
+    """Remove what labs left behind whose process was killed."""
+    left = {}
+    for line in sh("ip", "netns", "list").splitlines():
+        match = re.match(r"(ig(\d+))-\S+", line)
+        if match and not os.path.exists(f"/proc/{match[2]}"):
+            left.setdefault(match[1], []).append(match[0])
+    for prefix, names in left.items():
+        end_namespaces(names)
+        for folder in pathlib.Path(tempfile.gettempdir()).glob(f"{prefix}-*"):
+            sh("rm", "-rf", "--one-file-system", folder, check=False)
+
+
 class Lab:
     """A set of namespaces with one prefix, a scratch folder, and everything that has to be ended at the end."""
 
     def __init__(self, prefix=None):
+        sweep()
         self.prefix = prefix or f"ig{os.getpid()}"
         self.spaces, self.processes, self.closers = {}, [], []
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
@@ -133,25 +168,12 @@ class Lab:
                 closer()
             except (LabError, OSError, subprocess.SubprocessError):
                 pass  # the namespace sweep below ends whatever is left
-        for number in (signal.SIGCONT, signal.SIGTERM, signal.SIGKILL):
-            for space in self.spaces.values():
-                for pid in space.pids():
-                    try:
-                        os.kill(pid, number)
-                    except ProcessLookupError:
-                        pass
-            if number == signal.SIGTERM:
-                try:
-                    wait_for(lambda: not any(s.pids() for s in self.spaces.values()), 8, "processes to end")
-                except LabError:
-                    pass
+        end_namespaces([s.name for s in self.spaces.values()])
         for p in self.processes:
             try:
                 p.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 p.kill()
-        for space in self.spaces.values():
-            sh("ip", "netns", "del", space.name, check=False)
         sh("rm", "-rf", "--one-file-system", self.dir, check=False)
 
     def __enter__(self):
