@@ -82,7 +82,8 @@ static void on_open(struct receiver *r, const uint8_t *body, size_t len)
 	struct wbuf w = wbuf_of(buf, sizeof buf);
 	r->broken |= !bgp_open_decode(body, len, &o, &e);
 	bgp_open_encode(&w, &mine);
-	bgp_keepalive_encode(&w);
+	if (!r->open_only)
+		bgp_keepalive_encode(&w);
 	receiver_say(r, w.data, w.len);
 	loop_timer_set(r->keepalive, mono_add(loop_now(r->loop), SEC(1)));
 }
@@ -131,8 +132,7 @@ static void on_data(void *ctx, unsigned events)
 	if (got < 0 && errno == EAGAIN)
 		return;
 	if (got <= 0) {
-		fprintf(stderr, "receiver: the connection ended (%s)\n",
-			got < 0 ? strerror(errno) : "closed");
+		r->ended++;
 		hang_up(r);
 		return;
 	}
@@ -167,7 +167,7 @@ static void on_accept(void *ctx, unsigned events)
 		hang_up(r);
 	r->fd = fd;
 	r->sessions++;
-	r->watch = loop_fd_new(r->loop, fd, LOOP_READ, on_data, r);
+	r->watch = loop_fd_new(r->loop, fd, r->paused ? 0 : LOOP_READ, on_data, r);
 }
 
 int receiver_connect(struct receiver *r, unsigned host, uint16_t port)

@@ -22,6 +22,7 @@ struct receiver {
 	uint8_t code, subcode; /* of the last NOTIFICATION */
 	bool broken;	       /* a byte too many or too few: the stream could not be decoded */
 	bool paused;	       /* stop reading, so that the sender has to wait in the middle of messages */
+	bool open_only;	       /* answer an OPEN without the KEEPALIVE, which follows a second later */
 };
 
 int receiver_open(struct receiver *r, struct loop *l, unsigned host, uint32_t as); /* on 127.0.0.host */
