@@ -175,7 +175,8 @@ static void read_file(struct dir_tree *t, const char *path)
 	dir_drain(t);
 	p = map_get(&t->pending, path); /* gone when the whole folder was lost */
 	if (!p || p->changes != changes || p->dirty) {
-		explicit_bzero(data, len);
+		if (data)
+			explicit_bzero(data, len);
 		free(data);
 		return;
 	}
