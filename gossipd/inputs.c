@@ -86,14 +86,13 @@ static void on_secret(void *ctx, int error, const char *message, const ProtobufC
 	}
 	const Ingot__SecretReply *r = (const Ingot__SecretReply *)(const void *)payload;
 	char text[GOSSIP_SECRET_MAX + 1];
-	if (r->value.len > GOSSIP_SECRET_MAX ||
-	    memchr(r->value.data ? r->value.data : (const uint8_t *)"", 0, r->value.len)) {
+	const uint8_t *value = r->value.data ? r->value.data : (const uint8_t *)""; /* NULL when empty */
+	if (r->value.len > GOSSIP_SECRET_MAX || memchr(value, 0, r->value.len)) {
 		log_limited(&g->quiet, 5, SEC(10), LOG_ERROR, "gossip", "key",
 			    "the Secret is too long or not text");
 		return;
 	}
-	if (r->value.len)
-		memcpy(text, r->value.data, r->value.len);
+	memcpy(text, value, r->value.len);
 	text[r->value.len] = 0;
 	inputs_use_secrets(g, text, r->value.len, "the Secret");
 	explicit_bzero(text, sizeof text);

@@ -85,7 +85,7 @@ static int open_socket(const struct gossip *g, int type)
 /* A socket of the former life, when it still is the one that the options ask for. */
 static int take_socket(struct gossip *g, const char *name, int type)
 {
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = { 0 };
 	struct swim_addr bound;
 	socklen_t len = sizeof sa, type_len = sizeof(int);
 	int got = 0, fd = daemon_take_retained(g->d, name);
