@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocator/alloc.h"
+#include "lib/base/must.h"
 
 struct ranked {
 	const struct pool *pool;
@@ -48,6 +49,7 @@ static int rank_pools(struct alloc *a, const struct config *c)
 /* The holder as it stands, in the spans of another configuration. False when it cannot stand there. */
 static bool move_pick(const struct alloc *to, const struct holder *h, struct pick *p)
 {
+	must(h->n <= ARRAY_LEN(h->seat));
 	for (size_t i = 0; i < h->n; i++) {
 		p->addr[i] = h->seat[i].ip->addr;
 		p->span[i] = space_span(&to->space, p->addr[i]);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/must.h"
+
 struct ipnum ipnum_of(addr_t a)
 {
 	struct ipnum n = { 0, 0 };
@@ -209,11 +211,12 @@ void otree_remove(struct otree *t, struct okey key)
 	if (!otree_find(t, key))
 		return;
 	struct onode **at = &t->root;
-	for (int c; (c = okey_cmp((*at)->key, key)) != 0;) {
+	for (int c; *at && (c = okey_cmp((*at)->key, key)) != 0;) {
 		(*at)->count--;
 		at = c < 0 ? &(*at)->right : &(*at)->left;
 	}
 	struct onode *gone = *at;
+	must(gone);
 	*at = join(gone->left, gone->right);
 	free(gone);
 }

@@ -34,8 +34,9 @@ static void add_name(struct wait_names *w, char kind, char family, const char *r
 	strbuf_char(&w->text, kind);
 	strbuf_char(&w->text, family);
 	strbuf_add_n(&w->text, rest, n);
-	w->len[w->n++] = n + 2;
 	w->oom |= w->text.oom;
+	if (!w->oom) /* the lengths never add up to more than the text has */
+		w->len[w->n++] = n + 2;
 }
 
 static char family_letter(const struct alloc_request *r)
@@ -71,24 +72,25 @@ void wait_for_group(struct wait_names *w, const struct alloc_request *r)
 		add_name(w, 's', '-', r->sharing, strnlen(r->sharing, WAIT_NAME));
 }
 
-static void leave(struct board *b, struct wait_link *l)
+/* The queue, or NULL: l was the last, and the queue is freed. */
+static const struct wait_queue *leave(struct board *b, struct wait_link *l)
 {
 	struct wait_queue *q = l->queue;
 	*(l->prev ? &l->prev->next : &q->head) = l->next;
 	*(l->next ? &l->next->prev : &q->tail) = l->prev;
 	if (q->head)
-		return;
+		return q;
 	map_del_n(&b->queues, q->name, q->len);
 	free(q);
+	return NULL;
 }
 
 void wait_clear(struct board *b, struct svc *v)
 {
 	for (size_t i = 0; i < v->n_waits; i++) {
-		struct wait_queue *q = v->waits[i].queue;
-		bool was_head = q->head == &v->waits[i], last = q->head == q->tail;
-		leave(b, &v->waits[i]);
-		if (was_head && !last)
+		bool was_head = !v->waits[i].prev;
+		const struct wait_queue *q = leave(b, &v->waits[i]);
+		if (was_head && q)
 			board_mark(b, q->head->svc);
 	}
 	b->n_waiting -= v->n_waits > 0;
