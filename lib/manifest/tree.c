@@ -101,7 +101,7 @@ static int add(struct tree_reader *r, const struct node *n)
 		r->root = n;
 		return 0;
 	}
-	if (r->n_pending == r->cap_pending) {
+	if (!r->pending || r->n_pending == r->cap_pending) {
 		size_t cap = r->cap_pending ? r->cap_pending * 2 : 256;
 		const struct node **v = realloc(r->pending, cap * sizeof *v);
 		if (!v)
@@ -312,7 +312,7 @@ static int on_close(struct tree_reader *r, struct tree_error *e)
 {
 	struct frame f = r->frames[--r->depth];
 	const struct node *const *v = r->pending ? r->pending + f.first : NULL;
-	size_t count = r->n_pending - f.first;
+	size_t count = r->pending ? r->n_pending - f.first : 0;
 	int rc = weigh(f.node, v, count, e);
 	if (rc == 0)
 		rc = f.node->type == NODE_LIST ? close_list(r, f.node, v, count)
