@@ -455,20 +455,21 @@ static const struct manifest_secret *dir_secret(void *source, enum kind k, const
 static void dir_explain(void *source, const char *subject, char *buf, size_t size)
 {
 	struct dir *d = source;
-	const Ingot__ObjectMeta *m = mirror_meta(d->mirror, KIND_SERVICE, subject);
+	struct strbuf origin = { 0 };
 	const struct service_status *s = mirror_status(d->mirror, subject);
 	const struct diags *g = mirror_file_diags(d->mirror, subject);
 	char text[512];
 	if (!*subject)
 		str_fmt(buf, size, "%zu manifest files below %s, %zu with errors", mirror_files(d->mirror),
 			d->root, mirror_files_bad(d->mirror));
-	else if (m)
-		str_fmt(buf, size, "defined at %s, stored status: %s%s", m->origin,
+	else if (mirror_origin(d->mirror, KIND_SERVICE, subject, &origin))
+		str_fmt(buf, size, "defined at %s, stored status: %s%s", strbuf_get(&origin),
 			s && s->n_ips ? s->ips[0] : "no address", s && s->n_ips > 1 ? " and more" : "");
 	else if (g && g->n)
 		str_fmt(buf, size, "%s", diag_text(&g->v[0], text, sizeof text));
 	else if (strchr(subject, '/'))
 		str_fmt(buf, size, "no manifest defines this Service");
+	strbuf_fini(&origin);
 }
 
 const struct source_ops source_dir = {

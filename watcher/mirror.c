@@ -28,7 +28,7 @@ void mirror_claim_free(struct claim *c)
 {
 	if (!c)
 		return;
-	protobuf_c_message_free_unpacked(c->message, NULL);
+	free(c->packed);
 	manifest_secrets_fini(&c->secrets);
 	free(c);
 }
@@ -53,6 +53,8 @@ void mirror_free(struct mirror *m)
 	if (!m)
 		return;
 	protobuf_c_message_free_unpacked(m->lent, NULL);
+	strbuf_fini(&m->winner);
+	strbuf_fini(&m->loser);
 	map_fini(&m->files, file_free);
 	map_fini(&m->status, status_free);
 	map_fini(&m->doubles, free);
@@ -116,8 +118,63 @@ static struct entry *namespace_of(struct mirror *m, const struct entry *e)
 
 static bool comes_before(const struct claim *a, const struct claim *b)
 {
-	int order = strcmp(a->file->path, b->file->path);
-	return order < 0 || (order == 0 && a->position < b->position);
+	return strcmp(a->file->path, b->file->path) < 0;
+}
+
+/* The line at the end of an origin, "some/file.yaml:17". */
+static uint32_t line_of(const char *origin)
+{
+	const char *colon = strrchr(origin, ':');
+	unsigned long long line = 0;
+	if (colon)
+		str_to_u64(colon + 1, strlen(colon + 1), UINT32_MAX, &line);
+	return (uint32_t)line;
+}
+
+bool mirror_claim_pack(struct claim *c, enum kind k, ProtobufCMessage *message)
+{
+	char empty[1] = "";
+	/* The casts only find the member; the message is the caller's own. */
+	Ingot__ObjectMeta *meta = (Ingot__ObjectMeta *)(uintptr_t)object_meta(k, message);
+	char *origin = meta->origin;
+	meta->origin = empty;
+	size_t len = protobuf_c_message_get_packed_size(message);
+	uint8_t *p = malloc(len ? len : 1);
+	if (p)
+		protobuf_c_message_pack(message, p);
+	meta->origin = origin;
+	free(c->packed);
+	c->packed = p;
+	c->len = (uint32_t)len;
+	c->line = line_of(origin);
+	return p != NULL;
+}
+
+void mirror_claim_origin(const struct claim *c, struct strbuf *out)
+{
+	strbuf_reset(out);
+	strbuf_add(out, c->file->path);
+	if (c->line)
+		strbuf_fmt(out, ":%u", c->line);
+}
+
+ProtobufCMessage *mirror_claim_unpack(const struct claim *c)
+{
+	struct strbuf origin = { 0 };
+	ProtobufCMessage *m =
+	    protobuf_c_message_unpack(kind_descriptor(c->entry->kind), NULL, c->len, c->packed);
+	Ingot__ObjectMeta *meta = (Ingot__ObjectMeta *)(uintptr_t)object_meta(c->entry->kind, m);
+	mirror_claim_origin(c, &origin);
+	char *text = strbuf_take(&origin);
+	if (!meta || !text) {
+		free(text);
+		protobuf_c_message_free_unpacked(m, NULL);
+		return NULL;
+	}
+	if (meta->origin != protobuf_c_empty_string)
+		free(meta->origin);
+	meta->origin = text;
+	return m;
 }
 
 int mirror_claim_link(struct mirror *m, struct claim *c)
@@ -172,13 +229,12 @@ bool mirror_claim(struct mirror *m, struct file *f, enum kind k, const char *key
 	if (v)
 		f->claims = v;
 	if (c)
-		*c = (struct claim){ .file = f, .position = f->n_claims + 1, .entry = e, .message = message };
-	if (v && mirror_claim_link(m, c) == 0) {
+		*c = (struct claim){ .file = f, .entry = e };
+	if (v && mirror_claim_pack(c, k, message) && mirror_claim_link(m, c) == 0) {
 		v[f->n_claims++] = c;
 		return true;
 	}
-	free(c);
-	protobuf_c_message_free_unpacked(message, NULL);
+	mirror_claim_free(c);
 	return false;
 }
 
@@ -313,10 +369,13 @@ const struct manifest_secret *mirror_secret(const struct mirror *m, enum kind k,
 	return e && e->claims ? manifest_secret_get(&e->claims->secrets, item) : NULL;
 }
 
-const Ingot__ObjectMeta *mirror_meta(const struct mirror *m, enum kind k, const char *key)
+bool mirror_origin(const struct mirror *m, enum kind k, const char *key, struct strbuf *out)
 {
 	const struct entry *e = map_get(&m->entries[k], key);
-	return e && e->claims ? object_meta(k, e->claims->message) : NULL;
+	if (!e || !e->claims)
+		return false;
+	mirror_claim_origin(e->claims, out);
+	return true;
 }
 
 static void note_double(struct mirror *m, const struct mirror_action *a)
@@ -350,6 +409,32 @@ void mirror_each_double(const struct mirror *m, void (*fn)(void *ctx, const char
 		fn(ctx, e->key, e->value);
 }
 
+/* Fill the action about an entry; false when there is nothing to say, or no memory to say it. */
+static bool say(struct mirror *m, struct entry *e, struct mirror_action *ret)
+{
+	bool oom = false;
+	m->lent = mirror_view(m, e, &oom);
+	if (oom)
+		mirror_touch(m, e);
+	if (!m->lent && (oom || !e->published))
+		return false;
+	const struct claim *winner = e->claims, *loser = winner ? winner->next : NULL;
+	if (winner)
+		mirror_claim_origin(winner, &m->winner);
+	if (loser)
+		mirror_claim_origin(loser, &m->loser);
+	e->published = m->lent != NULL;
+	*ret = (struct mirror_action){
+		.kind = e->kind,
+		.key = e->key,
+		.message = m->lent,
+		.winner = winner ? strbuf_get(&m->winner) : NULL,
+		.loser = loser ? strbuf_get(&m->loser) : NULL,
+	};
+	note_double(m, ret);
+	return true;
+}
+
 bool mirror_next(struct mirror *m, struct mirror_action *ret)
 {
 	protobuf_c_message_free_unpacked(m->lent, NULL);
@@ -362,28 +447,13 @@ bool mirror_next(struct mirror *m, struct mirror_action *ret)
 		if (!m->dirty)
 			m->last_dirty = &m->dirty;
 		e->dirty = false;
-		bool oom = false;
-		const ProtobufCMessage *view = mirror_view(m, e, &m->lent, &oom);
-		if (oom) {
-			mirror_touch(m, e);
-			return false;
+		if (say(m, e, ret)) {
+			m->said = e;
+			return true;
 		}
-		if (!view && !e->published) {
-			mirror_entry_settle(m, e);
-			continue;
-		}
-		e->published = view != NULL;
-		m->said = e;
-		const struct claim *winner = e->claims, *loser = winner ? winner->next : NULL;
-		*ret = (struct mirror_action){
-			.kind = e->kind,
-			.key = e->key,
-			.message = view,
-			.winner = winner ? object_meta(e->kind, winner->message)->origin : NULL,
-			.loser = loser ? object_meta(e->kind, loser->message)->origin : NULL,
-		};
-		note_double(m, ret);
-		return true;
+		if (e->dirty)
+			return false; /* no memory: later */
+		mirror_entry_settle(m, e);
 	}
 	return false;
 }

@@ -10,11 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/strbuf.h"
 #include "lib/manifest/manifest.h"
 #include "lib/model/diag.h"
 #include "proto/state.pb-c.h"
 
-enum { STATUS_MAX_IPS = 16 };
+enum { STATUS_MAX_IPS = 4 };
 
 /* The confirmed addresses of a Service, as stored. n_ips = 0 is a record too: "none", whatever the manifest
  * says. */
@@ -93,7 +94,7 @@ bool mirror_next(struct mirror *m, struct mirror_action *ret);
 /* Bytes that never travel on the bus; NULL when there are none. */
 const struct manifest_secret *mirror_secret(const struct mirror *m, enum kind k, const char *key,
 					    const char *item);
-/* The metadata of an object that counts; NULL when there is none. */
-const Ingot__ObjectMeta *mirror_meta(const struct mirror *m, enum kind k, const char *key);
+/* "file:line" of the definition that counts; false when there is none. */
+bool mirror_origin(const struct mirror *m, enum kind k, const char *key, struct strbuf *out);
 
 #endif

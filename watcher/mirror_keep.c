@@ -8,12 +8,12 @@
 #include "lib/model/limits.h"
 #include "watcher/mirror_internal.h"
 
-enum { KEEP_VERSION = 1, PATH_BYTES = 4096 };
+enum { KEEP_VERSION = 2, PATH_BYTES = 4096 };
 
-/* Records: kind (1), lengths of path (2), key (2) and message (4), then the three. */
+/* Records: kind (1), line (4), lengths of path (2), key (2) and message (4), then the three. */
 static size_t record_size(const struct file *f, const struct claim *c)
 {
-	return 9 + strlen(f->path) + strlen(c->entry->key) + protobuf_c_message_get_packed_size(c->message);
+	return 13 + strlen(f->path) + strlen(c->entry->key) + c->len;
 }
 
 /* Bytes of Secrets stay in the process that reads them from their file. */
@@ -26,16 +26,14 @@ static bool is_kept(const struct file *f, const struct claim *c, const char *als
 static void print_claim(const struct file *f, const struct claim *c, struct wbuf *w)
 {
 	size_t path = strlen(f->path), key = strlen(c->entry->key);
-	size_t size = protobuf_c_message_get_packed_size(c->message);
 	wbuf_u8(w, (uint8_t)c->entry->kind);
+	wbuf_u32(w, c->line);
 	wbuf_u16(w, (uint16_t)path);
 	wbuf_u16(w, (uint16_t)key);
-	wbuf_u32(w, (uint32_t)size);
+	wbuf_u32(w, c->len);
 	wbuf_put(w, f->path, path);
 	wbuf_put(w, c->entry->key, key);
-	size_t at = wbuf_reserve(w, size);
-	if (!w->bad)
-		protobuf_c_message_pack(c->message, w->data + at);
+	wbuf_put(w, c->packed, c->len);
 }
 
 static size_t each_kept(const struct mirror *m, const char *also, struct wbuf *w)
@@ -105,16 +103,18 @@ static bool parse_record(struct mirror *m, struct cur *c, size_t *taken)
 {
 	char path[PATH_BYTES], key[OBJECT_KEY + 16];
 	unsigned kind = cur_u8(c);
+	uint32_t line = cur_u32(c);
 	size_t path_len = cur_u16(c), key_len = cur_u16(c), size = cur_u32(c);
 	if (!take_text(c, path_len, path, sizeof path) || !take_text(c, key_len, key, sizeof key) ||
 	    kind >= KIND_N)
 		return false;
 	ProtobufCMessage *message = take_message(c, size, (enum kind)kind, key);
 	struct file *f = map_get(&m->files, path);
-	if (message && f && f->diags.n_errors > 0)
-		*taken += mirror_claim(m, f, (enum kind)kind, key, message);
-	else
-		protobuf_c_message_free_unpacked(message, NULL);
+	if (message && f && f->diags.n_errors > 0 && mirror_claim(m, f, (enum kind)kind, key, message)) {
+		f->claims[f->n_claims - 1]->line = line;
+		++*taken;
+	}
+	protobuf_c_message_free_unpacked(message, NULL);
 	return !c->bad;
 }
 

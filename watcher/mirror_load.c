@@ -50,6 +50,25 @@ static void crash_on_demand(const struct manifest_object *o)
 }
 #endif
 
+/* A claim of a good object; takes its secrets. False on out of memory. */
+static bool take_object(struct harvest *h, struct manifest_object *o)
+{
+#ifdef INGOT_TEST_HOOKS
+	crash_on_demand(o);
+#endif
+	struct claim *c = calloc(1, sizeof *c);
+	struct entry *e = c ? mirror_entry_get(h->m, o->kind, o->key) : NULL;
+	if (c)
+		*c = (struct claim){ .file = h->file, .entry = e };
+	if (!e || !mirror_claim_pack(c, o->kind, o->message) || !harvest_push(h, c)) {
+		mirror_claim_free(c);
+		return false;
+	}
+	c->secrets = o->secrets;
+	o->secrets = (struct manifest_secrets){ 0 };
+	return true;
+}
+
 static void on_object(void *ctx, struct manifest_object *o)
 {
 	struct harvest *h = ctx;
@@ -62,27 +81,12 @@ static void on_object(void *ctx, struct manifest_object *o)
 			h->oom = true;
 		return;
 	}
-	if (map_len(&h->m->entries[o->kind]) >= LIMIT_OBJECTS && !map_get(&h->m->entries[o->kind], o->key)) {
-		protobuf_c_message_free_unpacked(o->message, NULL);
-		manifest_secrets_fini(&o->secrets);
+	if (map_len(&h->m->entries[o->kind]) >= LIMIT_OBJECTS && !map_get(&h->m->entries[o->kind], o->key))
 		h->over++;
-		return;
-	}
-#ifdef INGOT_TEST_HOOKS
-	crash_on_demand(o);
-#endif
-	struct claim *c = calloc(1, sizeof *c);
-	struct entry *e = c ? mirror_entry_get(h->m, o->kind, o->key) : NULL;
-	if (!c || !e || !harvest_push(h, c)) {
-		free(c);
-		protobuf_c_message_free_unpacked(o->message, NULL);
-		manifest_secrets_fini(&o->secrets);
+	else if (!take_object(h, o))
 		h->oom = true;
-		return;
-	}
-	*c = (struct claim){
-		.file = h->file, .position = h->n, .entry = e, .message = o->message, .secrets = o->secrets
-	};
+	protobuf_c_message_free_unpacked(o->message, NULL);
+	manifest_secrets_fini(&o->secrets);
 }
 
 static bool secrets_equal(const struct manifest_secrets *a, const struct manifest_secrets *b)
@@ -96,33 +100,24 @@ static bool secrets_equal(const struct manifest_secrets *a, const struct manifes
 	return true;
 }
 
-static uint8_t *pack(const ProtobufCMessage *m, size_t *len)
+/* Equal but for the line it stands in; that is not worth telling everybody about a thousand Services. */
+static bool same_object(const struct claim *a, const struct claim *b)
 {
-	*len = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = malloc(*len ? *len : 1);
-	if (p)
-		protobuf_c_message_pack(m, p);
-	return p;
+	enum kind k = a->entry->kind;
+	return a->len == b->len && memcmp(a->packed, b->packed, a->len) == 0 &&
+	       (a->line == b->line || k == KIND_SERVICE || k == KIND_ENDPOINTS) &&
+	       secrets_equal(&a->secrets, &b->secrets);
 }
 
-/* Equal but for the line it stands in; that is not worth telling everybody about a thousand Services. */
-static bool same_object(enum kind k, ProtobufCMessage *a, ProtobufCMessage *b)
+static void complain_double(struct diags *diags, const struct claim *c, const struct claim *first)
 {
-	Ingot__ObjectMeta *meta = k == KIND_SERVICE	? ((Ingot__Service *)a)->meta
-				  : k == KIND_ENDPOINTS ? ((Ingot__EndpointSlice *)a)->meta
-							: NULL;
-	const Ingot__ObjectMeta *other = object_meta(k, b);
-	char *mine = meta ? meta->origin : NULL;
-	if (meta)
-		meta->origin = other->origin;
-	size_t a_len, b_len;
-	uint8_t *x = pack(a, &a_len), *y = pack(b, &b_len);
-	bool same = x && y && a_len == b_len && memcmp(x, y, a_len) == 0;
-	if (meta)
-		meta->origin = mine;
-	free(x);
-	free(y);
-	return same;
+	struct strbuf here = { 0 }, there = { 0 };
+	mirror_claim_origin(c, &here);
+	mirror_claim_origin(first, &there);
+	diags_add(diags, DIAG_ERROR, kind_name(c->entry->kind), c->entry->key, "", strbuf_get(&here),
+		  "defined twice: the definition at %s counts", strbuf_get(&there));
+	strbuf_fini(&here);
+	strbuf_fini(&there);
 }
 
 /* A second definition in the same file: the first one counts, this one is only worth a message. */
@@ -132,19 +127,16 @@ static void drop_doubles(struct harvest *h, struct diags *diags)
 	map_init(&seen);
 	size_t kept = 0;
 	for (size_t i = 0; i < h->n; i++) {
-		struct claim *c = h->v[i], *first;
+		struct claim *c = h->v[i];
 		char name[OBJECT_KEY + 32];
 		broken_name(c->entry->kind, c->entry->key, name);
-		first = map_get(&seen, name);
+		const struct claim *first = map_get(&seen, name);
 		if (!first) {
 			h->oom |= map_set(&seen, name, c, NULL) < 0;
 			h->v[kept++] = c;
 			continue;
 		}
-		diags_add(diags, DIAG_ERROR, kind_name(c->entry->kind), c->entry->key, "",
-			  object_meta(c->entry->kind, c->message)->origin,
-			  "defined twice: the definition at %s counts",
-			  object_meta(c->entry->kind, first->message)->origin);
+		complain_double(diags, c, first);
 		mirror_claim_free(c);
 	}
 	h->n = kept;
@@ -167,25 +159,19 @@ static bool in_harvest(const struct map *fresh, const struct claim *old)
 	return map_get(fresh, name) != NULL;
 }
 
-/* The new claim in the place of the old one of the same object and file; the old one when nothing changed. */
+/* The new claim in the place of the old one of the same object and file. */
 static struct claim *replace(struct mirror *m, struct claim *old, struct claim *fresh)
 {
-	if (same_object(fresh->entry->kind, fresh->message, old->message) &&
-	    secrets_equal(&fresh->secrets, &old->secrets)) {
-		/* Position counts only against other claims in this file, of which there are none. */
-		old->position = fresh->position;
-		mirror_claim_free(fresh);
-		return old;
-	}
-	ProtobufCMessage *message = old->message;
-	struct manifest_secrets secrets = old->secrets;
-	old->message = fresh->message;
+	if (!same_object(old, fresh))
+		mirror_touch(m, old->entry);
+	struct claim former = *old;
+	old->packed = fresh->packed;
+	old->len = fresh->len;
+	old->line = fresh->line;
 	old->secrets = fresh->secrets;
-	old->position = fresh->position;
-	fresh->message = message;
-	fresh->secrets = secrets;
+	fresh->packed = former.packed;
+	fresh->secrets = former.secrets;
 	mirror_claim_free(fresh);
-	mirror_touch(m, old->entry);
 	return old;
 }
 

@@ -69,18 +69,6 @@ static void *make(const ProtobufCMessageDescriptor *d)
 	return m;
 }
 
-static ProtobufCMessage *copy(const ProtobufCMessage *m)
-{
-	size_t len = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = malloc(len ? len : 1);
-	if (!p)
-		return NULL;
-	protobuf_c_message_pack(m, p);
-	ProtobufCMessage *c = protobuf_c_message_unpack(m->descriptor, NULL, len, p);
-	free(p);
-	return c;
-}
-
 static bool set_text(char **member, const char *text)
 {
 	char *t = strdup(text);
@@ -182,7 +170,7 @@ static bool apply_status(Ingot__Service *s, const struct service_status *status)
 
 static ProtobufCMessage *view_service(const struct mirror *m, const struct entry *e)
 {
-	Ingot__Service *s = (Ingot__Service *)copy(e->claims->message);
+	Ingot__Service *s = (Ingot__Service *)mirror_claim_unpack(e->claims);
 	if (s && s->meta && set_uid(s->meta, e) && apply_status(s, map_get(&m->status, e->key)))
 		return &s->base;
 	protobuf_c_message_free_unpacked(s ? &s->base : NULL, NULL);
@@ -208,16 +196,19 @@ static ProtobufCMessage *view_namespace(const struct entry *e)
 	return NULL;
 }
 
-const ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, ProtobufCMessage **made,
-				    bool *oom)
+ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, bool *oom)
 {
-	if (e->claims && e->kind != KIND_SERVICE)
-		return e->claims->message;
+	ProtobufCMessage *view;
 	if (!e->claims && !(e->kind == KIND_NAMESPACE && e->used_by))
 		return NULL;
-	*made = e->kind == KIND_SERVICE ? view_service(m, e) : view_namespace(e);
-	*oom = !*made;
-	return *made;
+	if (!e->claims)
+		view = view_namespace(e);
+	else if (e->kind == KIND_SERVICE)
+		view = view_service(m, e);
+	else
+		view = mirror_claim_unpack(e->claims);
+	*oom = !view;
+	return view;
 }
 
 static struct service_status *status_of(const Ingot__Assignment *a)
@@ -236,35 +227,18 @@ static struct service_status *status_of(const Ingot__Assignment *a)
 	return NULL;
 }
 
-/* The uid that view_service gives it. */
-static bool is_about(const struct entry *e, const char *uid)
-{
-	Ingot__ObjectMeta meta = INGOT__OBJECT_META__INIT;
-	const Ingot__ObjectMeta *own = object_meta(e->kind, e->claims->message);
-	if (*own->uid)
-		return strcmp(own->uid, uid) == 0;
-	meta.creation_ms = own->creation_ms;
-	bool same = set_uid(&meta, e) && strcmp(meta.uid, uid) == 0;
-	if (meta.uid != protobuf_c_empty_string)
-		free(meta.uid);
-	return same;
-}
-
 /* Would the manifest alone give it addresses? Then "none" must be stored to be known. */
-static bool has_own_status(const struct entry *e)
+static bool has_own_status(const Ingot__Service *s)
 {
-	const Ingot__Service *s = (const Ingot__Service *)e->claims->message;
 	return s->n_ingress > 0 || kv_get(s->meta->annotations, s->meta->n_annotations, ANNOTATION_FROM_POOL);
 }
 
-enum status_change mirror_judge(const struct mirror *m, const char *key, const Ingot__Assignment *a,
-				struct service_status **ret)
+static enum status_change judge(const Ingot__Service *s, const struct service_status *now,
+				const Ingot__Assignment *a, struct service_status **ret)
 {
-	const struct entry *e = map_get(&m->entries[KIND_SERVICE], key);
-	const struct service_status *now = map_get(&m->status, key);
-	if (!e || !e->claims || !is_about(e, a->uid) || (a->n_ips == 0 && !a->clear))
+	if (strcmp(s->meta->uid, a->uid) != 0 || (a->n_ips == 0 && !a->clear))
 		return STATUS_KEEP;
-	if (a->n_ips == 0 && !has_own_status(e))
+	if (a->n_ips == 0 && !has_own_status(s))
 		return now ? STATUS_REMOVE : STATUS_KEEP;
 	struct service_status *wanted = status_of(a);
 	if (!wanted)
@@ -277,4 +251,18 @@ enum status_change mirror_judge(const struct mirror *m, const char *key, const I
 	}
 	*ret = wanted;
 	return STATUS_WRITE;
+}
+
+enum status_change mirror_judge(const struct mirror *m, const char *key, const Ingot__Assignment *a,
+				struct service_status **ret)
+{
+	const struct entry *e = map_get(&m->entries[KIND_SERVICE], key);
+	if (!e || !e->claims)
+		return STATUS_KEEP;
+	Ingot__Service *s = (Ingot__Service *)mirror_claim_unpack(e->claims);
+	enum status_change change = STATUS_NO_MEMORY;
+	if (s && s->meta && set_uid(s->meta, e))
+		change = judge(s, map_get(&m->status, key), a, ret);
+	protobuf_c_message_free_unpacked(s ? &s->base : NULL, NULL);
+	return change;
 }

@@ -30,9 +30,10 @@ struct publish {
 	struct map wanted; /* Service key -> struct assigned */
 	mono_t started;
 };
-/* What the allocator said last, and how far its events were passed on. */
+/* What the allocator said last, packed because there may be many, and how far its events were passed on. */
 struct assigned {
-	Ingot__Assignment *message;
+	uint8_t *packed;
+	size_t len;
 	uint64_t epoch; /* of the allocator that said it; its numbers of events begin anew */
 	uint64_t last_event;
 };
@@ -42,20 +43,8 @@ static void assigned_free(void *value)
 	struct assigned *a = value;
 	if (!a)
 		return;
-	ingot__assignment__free_unpacked(a->message, NULL);
+	free(a->packed);
 	free(a);
-}
-
-static Ingot__Assignment *copy_assignment(const ProtobufCMessage *value)
-{
-	size_t len = protobuf_c_message_get_packed_size(value);
-	uint8_t *bytes = malloc(len ? len : 1);
-	if (!bytes)
-		return NULL;
-	protobuf_c_message_pack(value, bytes);
-	Ingot__Assignment *copy = ingot__assignment__unpack(NULL, len, bytes);
-	free(bytes);
-	return copy;
 }
 
 /* The first snapshot of an allocator that is older than this process: its former life has written these
@@ -65,42 +54,52 @@ static bool is_history(const struct publish *p, const struct assigned *a)
 	return p->w->reborn && !subscriber_synced(p->assignments) && a->epoch < (uint64_t)p->started.us;
 }
 
-static void pass_on(struct publish *p, const char *key, struct assigned *a)
+static void pass_on(struct publish *p, const char *key, struct assigned *a, const Ingot__Assignment *m)
 {
 	if (!p->w->leading)
 		return;
-	p->w->ops->assign(p->w->source, key, a->message);
-	for (size_t i = 0; i < a->message->n_events; i++) {
-		const Ingot__ServiceEvent *e = a->message->events[i];
+	p->w->ops->assign(p->w->source, key, m);
+	for (size_t i = 0; i < m->n_events; i++) {
+		const Ingot__ServiceEvent *e = m->events[i];
 		if (e->id <= a->last_event)
 			continue;
 		a->last_event = e->id;
-		if (is_history(p, a))
-			continue;
-		reports_event(p->w->reports, key, e);
+		if (!is_history(p, a))
+			reports_event(p->w->reports, key, e);
 	}
+}
+
+static struct assigned *assigned_get(struct publish *p, const char *key)
+{
+	struct assigned *a = map_get(&p->wanted, key);
+	if (a)
+		return a;
+	a = calloc(1, sizeof *a);
+	if (a && map_set(&p->wanted, key, a, NULL) < 0) {
+		free(a);
+		return NULL;
+	}
+	return a;
 }
 
 static void on_assignment(void *ctx, const char *key, const ProtobufCMessage *value)
 {
 	struct publish *p = ctx;
-	struct assigned *a = map_get(&p->wanted, key);
-	Ingot__Assignment *message = copy_assignment(value);
-	if (!a && (a = calloc(1, sizeof *a)) && map_set(&p->wanted, key, a, NULL) < 0) {
-		free(a);
-		a = NULL;
-	}
-	if (!a || !message) {
-		ingot__assignment__free_unpacked(message, NULL);
+	struct assigned *a = assigned_get(p, key);
+	size_t len = protobuf_c_message_get_packed_size(value);
+	uint8_t *packed = a ? malloc(len ? len : 1) : NULL;
+	if (!packed) {
 		log_line(LOG_ERROR, key, "assignment", "out of memory");
 		return;
 	}
-	ingot__assignment__free_unpacked(a->message, NULL);
-	a->message = message;
+	protobuf_c_message_pack(value, packed);
+	free(a->packed);
+	a->packed = packed;
+	a->len = len;
 	if (a->epoch != subscriber_epoch(p->assignments))
 		a->last_event = 0;
 	a->epoch = subscriber_epoch(p->assignments);
-	pass_on(p, key, a);
+	pass_on(p, key, a, (const Ingot__Assignment *)value);
 }
 
 static void on_assignment_removed(void *ctx, const char *key)
@@ -197,6 +196,11 @@ void publish_findings(struct publish *p, const Ingot__ConfigStatus *s)
 
 void publish_reassign(struct publish *p)
 {
-	map_each (&p->wanted, e)
-		pass_on(p, e->key, e->value);
+	map_each (&p->wanted, e) {
+		struct assigned *a = e->value;
+		Ingot__Assignment *m = a->packed ? ingot__assignment__unpack(NULL, a->len, a->packed) : NULL;
+		if (m)
+			pass_on(p, e->key, a, m);
+		ingot__assignment__free_unpacked(m, NULL);
+	}
 }
