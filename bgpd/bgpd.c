@@ -55,7 +55,8 @@ int bgpd_open(struct daemon *d)
 	b->listen_fd = b->slots_fd = -1;
 	b->restarted = true;
 	b->started = loop_now(d->loop);
-	if (getrandom(&b->seed, sizeof b->seed, 0) != (ssize_t)sizeof b->seed)
+	if (getrandom(&b->seed, sizeof b->seed, 0) != (ssize_t)sizeof b->seed ||
+	    getrandom(b->hash_key, sizeof b->hash_key, 0) != (ssize_t)sizeof b->hash_key)
 		return -EIO;
 	int rc = adopt_open(b);
 	return rc < 0 ? rc : listen_open(b);

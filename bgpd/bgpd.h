@@ -3,6 +3,7 @@
 #define INGOT_BGPD_BGPD_H
 
 #include "bgpd/store.h"
+#include "bgpd/table.h"
 #include "bgpd/tcp.h"
 #include "lib/run/daemon.h"
 #include "lib/run/feed.h"
@@ -77,15 +78,15 @@ struct session {
 
 /* One Service, and its endpoints as far as BGP asks. */
 struct svc {
-	const char *key; /* of its place in the table */
 	uint8_t *packed; /* trimmed Service message; NULL = only endpoints are known */
 	uint32_t packed_len;
-	uint32_t n_slices, n_serving,
-	    n_local; /* slices with an endpoint that can serve: anywhere, on this node */
+	/* Slices; those with an endpoint that can serve, anywhere and on this node. */
+	uint32_t n_slices, n_serving, n_local;
 	uint8_t reason;
 	bool dirty, stale, published; /* decide anew; publish anew; stands in the topic */
 	struct svc *next_dirty, *next_stale;
 	struct rib_claim claim;
+	char key[];
 };
 
 struct bgpd {
@@ -97,9 +98,10 @@ struct bgpd {
 	struct subscriber *services, *slices_in, *links_in;
 	struct publisher *peers_out, *services_out, *config_out;
 	struct config *config;
-	struct map svcs;   /* namespace/name -> svc */
-	struct map slices; /* namespace/name -> slice */
-	struct map links;  /* interface -> link */
+	struct table svcs;   /* by hash of namespace/name: svc */
+	struct table slices; /* by hash of namespace/name: svc and two flags */
+	uint8_t hash_key[16];
+	struct map links; /* interface -> link */
 	struct svc *dirty, *stale;
 	struct loop_defer *work;
 	struct loop_timer *rest; /* what was too much for one turn */

@@ -157,6 +157,31 @@ static void release(struct rib *r, const uint32_t *offers, uint32_t n)
 	}
 }
 
+static const uint32_t *claim_offers(const struct rib_claim *c)
+{
+	return c->n > RIB_CLAIM_FEW ? c->u.many : c->u.few;
+}
+
+void rib_claim_forget(struct rib_claim *c)
+{
+	if (c->n > RIB_CLAIM_FEW)
+		free(c->u.many);
+	*c = (struct rib_claim){ 0 };
+}
+
+static void claim_keep(struct rib_claim *c, uint32_t *offers, uint32_t n)
+{
+	rib_claim_forget(c);
+	c->n = n;
+	if (n > RIB_CLAIM_FEW) {
+		c->u.many = offers;
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		c->u.few[i] = offers[i];
+	free(offers);
+}
+
 int rib_claim_set(struct rib *r, struct rib_claim *c, const struct bgp_route *routes, size_t n, bool *changed)
 {
 	uint32_t *offers = n ? malloc(n * sizeof *offers) : NULL;
@@ -174,14 +199,12 @@ int rib_claim_set(struct rib *r, struct rib_claim *c, const struct bgp_route *ro
 		rc = error;
 		r->dropped++;
 	}
-	bool same = got == c->n && (got == 0 || memcmp(offers, c->offers, got * sizeof *offers) == 0);
+	bool same = got == c->n && (got == 0 || memcmp(offers, claim_offers(c), got * sizeof *offers) == 0);
 	if (!same)
 		for (uint32_t i = 0; i < got; i++)
 			judge_all(r, r->offers[offers[i]].entry);
-	release(r, c->offers, c->n);
-	free(c->offers);
-	c->offers = offers;
-	c->n = got;
+	release(r, claim_offers(c), c->n);
+	claim_keep(c, offers, got);
 	if (changed)
 		*changed = !same;
 	return rc;
@@ -201,7 +224,7 @@ size_t rib_claim_prefixes(const struct rib *r, const struct rib_claim *c, prefix
 {
 	size_t n = 0;
 	for (uint32_t i = 0; i < c->n && n < max; i++) {
-		prefix_t p = entry_prefix(r, r->offers[c->offers[i]].entry);
+		prefix_t p = entry_prefix(r, r->offers[claim_offers(c)[i]].entry);
 		size_t k = 0;
 		while (k < n && !prefix_eq(ret[k], p))
 			k++;
@@ -216,7 +239,7 @@ enum rib_standing rib_claim_standing(const struct rib *r, const struct rib_claim
 {
 	enum rib_standing s = RIB_NOT_FOR_PEER;
 	for (uint32_t i = 0; i < c->n; i++) {
-		const struct offer *o = &r->offers[c->offers[i]];
+		const struct offer *o = &r->offers[claim_offers(c)[i]];
 		if (!audience_has(&r->audiences.v[o->audience], peer))
 			continue;
 		if (r->peers[peer].sent[o->entry] >= ATTRS_FIRST)

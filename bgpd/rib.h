@@ -27,9 +27,13 @@ _Static_assert(sizeof(struct rib_slot) == 20, "layout of retained memory");
 struct rib;
 
 /* What one Service asks for; embed it, zero-initialised. */
+enum { RIB_CLAIM_FEW = 2 }; /* one Service in both families needs no memory of its own */
 struct rib_claim {
 	uint32_t n;
-	uint32_t *offers;
+	union {
+		uint32_t few[RIB_CLAIM_FEW];
+		uint32_t *many;
+	} u;
 };
 
 /* The retained table of prefixes; n: slots that were ever used. */
@@ -50,6 +54,8 @@ void rib_sweep(struct rib *r);
 int rib_claim_set(struct rib *r, struct rib_claim *c, const struct bgp_route *routes, size_t n,
 		  bool *changed);
 void rib_claim_fini(struct rib *r, struct rib_claim *c);
+/* Free what the claim holds when the table is gone, or goes. */
+void rib_claim_forget(struct rib_claim *c);
 /* Prefixes of a claim, each once, in order; returns how many (at most max written). */
 size_t rib_claim_prefixes(const struct rib *r, const struct rib_claim *c, prefix_t *ret, size_t max);
 /* How a peer stands to the prefixes of a claim. */

@@ -10,29 +10,49 @@
 
 enum { STALE_PER_TURN = 512 };
 
-/* One EndpointSlice. */
-struct slice {
-	struct svc *of;
-	bool serving, local;
-};
+/* An EndpointSlice is a pointer to its Service with two flags in the low bits. */
+enum { SLICE_SERVING = 1, SLICE_LOCAL = 2, SLICE_FLAGS = 3 };
+_Static_assert(_Alignof(struct svc) > SLICE_FLAGS, "room for the flags");
+
+static uint64_t hash_of(const struct bgpd *b, const char *key)
+{
+	return siphash24(b->hash_key, key, strlen(key));
+}
+
+static struct svc *svc_of(uintptr_t value)
+{
+	return (struct svc *)(value & ~(uintptr_t)SLICE_FLAGS);
+}
+
+static bool is_key(uintptr_t value, const void *key)
+{
+	return strcmp(svc_of(value)->key, key) == 0;
+}
+
+static struct svc *svc_find(const struct bgpd *b, const char *key)
+{
+	const struct table_slot *at = table_find(&b->svcs, hash_of(b, key), is_key, key);
+	return at ? svc_of(at->value) : NULL;
+}
 
 static struct svc *svc_get(struct bgpd *b, const char *key)
 {
-	struct svc *v = map_get(&b->svcs, key);
-	if (v || map_len(&b->svcs) >= LIMIT_OBJECTS)
+	struct svc *v = svc_find(b, key);
+	if (v || b->svcs.n >= LIMIT_OBJECTS)
 		return v;
-	v = calloc(1, sizeof *v);
-	if (!v || map_set(&b->svcs, key, v, NULL) < 0) {
+	size_t len = strlen(key) + 1;
+	v = calloc(1, sizeof *v + len);
+	if (!v || table_add(&b->svcs, hash_of(b, key), (uintptr_t)v) < 0) {
 		free(v);
 		return NULL;
 	}
-	v->key = map_find_n(&b->svcs, key, strlen(key))->key;
+	memcpy(v->key, key, len);
 	return v;
 }
 
 const struct svc *services_find(const struct bgpd *b, const char *key)
 {
-	return map_get(&b->svcs, key);
+	return svc_find(b, key);
 }
 
 static void make_dirty(struct bgpd *b, struct svc *v)
@@ -56,8 +76,9 @@ static void make_stale(struct bgpd *b, struct svc *v)
 
 void services_stale_all(struct bgpd *b)
 {
-	map_each (&b->svcs, e)
-		make_stale(b, e->value);
+	for (size_t i = 0; i < b->svcs.cap; i++)
+		if (b->svcs.v[i].value)
+			make_stale(b, svc_of(b->svcs.v[i].value));
 }
 
 /* Keep what service_gate and bgp_decide look at, which for any other Service is its type. */
@@ -106,7 +127,7 @@ static void on_service(void *ctx, const char *key, const ProtobufCMessage *value
 static void on_service_gone(void *ctx, const char *key)
 {
 	struct bgpd *b = ctx;
-	struct svc *v = map_get(&b->svcs, key);
+	struct svc *v = svc_find(b, key);
 	if (!v)
 		return;
 	free(v->packed);
@@ -114,55 +135,48 @@ static void on_service_gone(void *ctx, const char *key)
 	make_dirty(b, v);
 }
 
-static void slice_counts(struct bgpd *b, struct slice *c, bool serving, bool local)
+static void slice_flags(struct bgpd *b, struct table_slot *at, unsigned flags)
 {
-	struct svc *v = c->of;
-	if (c->serving == serving && c->local == local)
-		return;
+	struct svc *v = svc_of(at->value);
+	unsigned old = at->value & SLICE_FLAGS;
 	uint32_t before_any = v->n_serving, before_local = v->n_local;
-	v->n_serving += (uint32_t)serving - (uint32_t)c->serving;
-	v->n_local += (uint32_t)local - (uint32_t)c->local;
-	c->serving = serving;
-	c->local = local;
+	v->n_serving += (flags & SLICE_SERVING ? 1u : 0u) - (old & SLICE_SERVING ? 1u : 0u);
+	v->n_local += (flags & SLICE_LOCAL ? 1u : 0u) - (old & SLICE_LOCAL ? 1u : 0u);
+	at->value = (uintptr_t)v | flags;
 	if (!before_any != !v->n_serving || !before_local != !v->n_local)
 		make_dirty(b, v);
 }
 
-static void slice_gone(struct bgpd *b, struct slice *c)
+static void slice_remove(struct bgpd *b, struct table_slot *at)
 {
-	slice_counts(b, c, false, false);
-	c->of->n_slices--;
-	if (!c->of->packed)
-		make_dirty(b, c->of); /* perhaps nothing keeps it any more */
-	free(c);
+	struct svc *v = svc_of(at->value);
+	slice_flags(b, at, 0);
+	table_remove(&b->slices, at);
+	v->n_slices--;
+	if (!v->packed)
+		make_dirty(b, v); /* perhaps nothing keeps it any more */
 }
 
 static void on_slice_gone(void *ctx, const char *key)
 {
 	struct bgpd *b = ctx;
-	struct slice *c = map_del(&b->slices, key);
-	if (c)
-		slice_gone(b, c);
+	struct table_slot *at = table_find(&b->slices, hash_of(b, key), NULL, NULL);
+	if (at)
+		slice_remove(b, at);
 }
 
-static struct slice *slice_get(struct bgpd *b, const char *key, struct svc *of)
+static struct table_slot *slice_get(struct bgpd *b, const char *key, struct svc *of)
 {
-	struct slice *c = map_get(&b->slices, key);
-	if (c && c->of != of) {
-		map_del(&b->slices, key);
-		slice_gone(b, c);
-		c = NULL;
+	uint64_t hash = hash_of(b, key);
+	struct table_slot *at = table_find(&b->slices, hash, NULL, NULL);
+	if (at && svc_of(at->value) != of) {
+		slice_remove(b, at);
+		at = NULL;
 	}
-	if (c || map_len(&b->slices) >= LIMIT_OBJECTS)
-		return c;
-	c = calloc(1, sizeof *c);
-	if (!c || map_set(&b->slices, key, c, NULL) < 0) {
-		free(c);
-		return NULL;
-	}
-	c->of = of;
+	if (at || b->slices.n >= LIMIT_OBJECTS || table_add(&b->slices, hash, (uintptr_t)of) < 0)
+		return at;
 	of->n_slices++;
-	return c;
+	return table_find(&b->slices, hash, NULL, NULL);
 }
 
 static void on_slice(void *ctx, const char *key, const ProtobufCMessage *value)
@@ -173,12 +187,13 @@ static void on_slice(void *ctx, const char *key, const ProtobufCMessage *value)
 	struct endpoints e;
 	object_key(m->meta && m->meta->namespace_ ? m->meta->namespace_ : "", m->service_name, service);
 	struct svc *v = svc_get(b, service);
-	struct slice *c = v ? slice_get(b, key, v) : NULL;
-	if (!c || endpoints_collect(&m, 1, &e) < 0) {
+	struct table_slot *at = v ? slice_get(b, key, v) : NULL;
+	if (!at || endpoints_collect(&m, 1, &e) < 0) {
 		log_line(LOG_ERROR, key, "endpointsDropped", "no room for these endpoints");
 		return;
 	}
-	slice_counts(b, c, e.any_serving_address, name_set_has(&e.serving_address_nodes, b->d->options.node));
+	bool local = name_set_has(&e.serving_address_nodes, b->d->options.node);
+	slice_flags(b, at, (e.any_serving_address ? SLICE_SERVING : 0u) | (local ? SLICE_LOCAL : 0u));
 	endpoints_fini(&e);
 }
 
@@ -203,8 +218,9 @@ bool services_synced(const struct bgpd *b)
 
 void services_dirty_all(struct bgpd *b)
 {
-	map_each (&b->svcs, e)
-		make_dirty(b, e->value);
+	for (size_t i = 0; i < b->svcs.cap; i++)
+		if (b->svcs.v[i].value)
+			make_dirty(b, svc_of(b->svcs.v[i].value));
 }
 
 /* What lib/model says about one Service. */
@@ -260,11 +276,10 @@ static bool is_gone(const struct svc *v)
 	return !v->packed && v->n_slices == 0 && v->claim.n == 0 && !v->dirty;
 }
 
-static void svc_free(void *value)
+static void svc_free(struct svc *v)
 {
-	struct svc *v = value;
 	free(v->packed);
-	free(v->claim.offers);
+	rib_claim_forget(&v->claim);
 	free(v);
 }
 
@@ -276,7 +291,7 @@ static void publish_stale(struct bgpd *b)
 		v->stale = false;
 		publish_service(b, v);
 		if (is_gone(v)) {
-			map_del(&b->svcs, v->key);
+			table_remove(&b->svcs, table_find(&b->svcs, hash_of(b, v->key), is_key, v->key));
 			svc_free(v);
 		}
 	}
@@ -309,6 +324,9 @@ void services_work(struct bgpd *b)
 
 void services_close(struct bgpd *b)
 {
-	map_fini(&b->slices, free);
-	map_fini(&b->svcs, svc_free);
+	for (size_t i = 0; i < b->svcs.cap; i++)
+		if (b->svcs.v[i].value)
+			svc_free(svc_of(b->svcs.v[i].value));
+	table_fini(&b->slices);
+	table_fini(&b->svcs);
 }

@@ -243,7 +243,7 @@ static void kill_process(struct model *m)
 		memcpy(bits[p], m->peer[p].bits, RIB_WORDS * sizeof(uint64_t));
 	}
 	for (unsigned s = 0; s < SERVICES; s++)
-		free(old[s].offers);
+		rib_claim_forget(&old[s]);
 	rib_free(m->rib);
 	memcpy(m->slots, copy, sizeof *copy);
 	free(copy);
