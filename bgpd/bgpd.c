@@ -88,6 +88,37 @@ static const struct session *session_by_name(const struct bgpd *b, const char *n
 	return NULL;
 }
 
+static const char *why_down(const struct session *s)
+{
+	return s->waiting[0] ? s->waiting : s->last_error[0] ? s->last_error : "connecting";
+}
+
+/* Where a Service stands with each peer that should carry it; the first one that does not is named. */
+static void explain_service(const struct bgpd *b, const struct svc *v, char *buf, size_t size)
+{
+	unsigned wanted = 0, sent = 0;
+	const struct session *missing = NULL;
+	for (unsigned i = 0; i < RIB_MAX_PEERS; i++) {
+		enum rib_standing st =
+		    b->sessions[i] ? rib_claim_standing(b->rib, &v->claim, i) : RIB_NOT_FOR_PEER;
+		wanted += st != RIB_NOT_FOR_PEER;
+		sent += st == RIB_SENT;
+		if (st == RIB_WANTED && !missing)
+			missing = b->sessions[i];
+	}
+	if (wanted == 0)
+		str_fmt(buf, size, "announced over BGP by this node, but no BGPPeer carries it");
+	else if (!missing)
+		str_fmt(buf, size, "announced over BGP by this node to %u of %u peers", sent, wanted);
+	else if (missing->up)
+		str_fmt(buf, size,
+			"announced over BGP by this node to %u of %u peers; %s does not carry its family",
+			sent, wanted, missing->name);
+	else
+		str_fmt(buf, size, "announced over BGP by this node to %u of %u peers; %s is down: %s", sent,
+			wanted, missing->name, why_down(missing));
+}
+
 void bgpd_explain(struct daemon *d, const char *subject, char *buf, size_t size)
 {
 	const struct bgpd *b = d->self;
@@ -98,15 +129,12 @@ void bgpd_explain(struct daemon *d, const char *subject, char *buf, size_t size)
 			rib_counts(b->rib, s->slot).sent);
 	else if (s)
 		str_fmt(buf, size, "BGP session to %s is %s: %s", s->name,
-			bgp_state_name(s->dialled.fsm.state),
-			s->waiting[0]	   ? s->waiting
-			: s->last_error[0] ? s->last_error
-					   : "connecting");
+			bgp_state_name(s->dialled.fsm.state), why_down(s));
 	else if (v && v->packed && v->reason != WITHDRAW_ANNOUNCE)
 		str_fmt(buf, size, "not announced over BGP by this node: %s",
 			withdraw_reason_sentence((enum withdraw_reason)v->reason));
 	else if (v && v->packed && v->claim.n > 0)
-		str_fmt(buf, size, "announced over BGP by this node");
+		explain_service(b, v, buf, size);
 }
 
 void bgpd_close(struct daemon *d)
