@@ -63,8 +63,10 @@ void swim_act(struct swim *s, enum swim_action_type type, struct swim_member *m,
 		a->to = *to;
 }
 
-void swim_set_due(struct swim *s)
+void swim_set_due(struct swim *s, mono_t now)
 {
+	if (s->ring_changed)
+		swim_rewatch(s, now);
 	mono_t next = s->next_goodbye;
 	if (!s->leaving) {
 		next = mono_min(heap_next(&s->probes), heap_next(&s->suspicions));
@@ -91,6 +93,7 @@ struct swim *swim_new(const struct swim_config *c, mono_t now)
 	s->t = c->timing;
 	s->random = c->seed | 1;
 	map_init(&s->by_name);
+	map_init(&s->seed_names);
 	heap_init(&s->probes);
 	heap_init(&s->suspicions);
 	s->self = swim_member_add(s, now, c->name);
@@ -115,7 +118,7 @@ struct swim *swim_new(const struct swim_config *c, mono_t now)
 	s->next_sync = mono_add(now, s->t.sync);
 	s->next_gossip = s->next_goodbye = MONO_NEVER;
 	s->last_sync.us = now.us - s->t.sync;
-	swim_set_due(s);
+	swim_set_due(s, now);
 	return s;
 }
 
@@ -127,10 +130,12 @@ void swim_free(struct swim *s)
 	for (size_t i = 0; i < s->n; i++)
 		free(s->v[i]);
 	map_fini(&s->by_name, NULL);
+	map_fini(&s->seed_names, NULL);
 	heap_fini(&s->probes);
 	heap_fini(&s->suspicions);
 	free(s->v);
 	free(s->ring);
+	free(s->telling);
 	free(s->seeds);
 	free(s->actions);
 	free(s->out);
@@ -181,7 +186,7 @@ void swim_tick(struct swim *s, mono_t now)
 	}
 	if (s->n_telling && mono_reached(now, s->next_gossip))
 		swim_gossip_round(s, now);
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 static void hear_relayed(struct swim *s, mono_t now, const struct swim_msg *g, struct swim_member *sender)
@@ -360,7 +365,7 @@ int swim_receive(struct swim *s, mono_t now, const struct swim_addr *from, const
 	while (swim_packet_next(&messages, &m))
 		hear(s, now, &m, &p, from, &a);
 	reply(s, &p, from, &a);
-	swim_set_due(s);
+	swim_set_due(s, now);
 	return 0;
 }
 
@@ -380,7 +385,7 @@ int swim_receive_table(struct swim *s, mono_t now, const void *data, size_t len)
 			swim_hear_state(s, now, &g, true);
 	}
 	s->bulk = false;
-	swim_set_due(s);
+	swim_set_due(s, now);
 	return 0;
 }
 
@@ -393,7 +398,7 @@ void swim_hello(struct swim *s, mono_t now, const struct swim_addr *from, const 
 		swim_contact(s, from, name);
 	else if (m->tries)
 		must(heap_set(&s->probes, &m->probe, now) == 0);
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 void swim_leave(struct swim *s, mono_t now)
@@ -406,7 +411,7 @@ void swim_leave(struct swim *s, mono_t now)
 	s->self->since = now;
 	swim_act(s, SWIM_CHANGED, s->self, SWIM_ALIVE, NULL);
 	swim_goodbye_round(s, now);
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 bool swim_has_left(const struct swim *s, mono_t now)

@@ -54,7 +54,8 @@ struct swim_member {
 	uint64_t accusers[SWIM_CONFIRM + 1];
 	uint8_t n_accusers;
 	/* telling others */
-	uint16_t tell; /* copies still to send; 0 = not in the queue */
+	uint16_t tell;	/* copies still to send; 0 = not in the queue */
+	size_t tell_at; /* in the queue */
 	uint64_t tell_from;
 	/* contact while dead, leaving */
 	mono_t contacted;

@@ -33,7 +33,11 @@ struct swim {
 	uint32_t relay_seq;
 	/* rounds */
 	mono_t next_round, next_gossip, next_contact, next_sync, last_sync, next_goodbye, left_at;
-	size_t round_at, gossip_at, n_telling;
+	size_t round_at, gossip_at;
+	struct swim_member **telling; /* those with news to tell */
+	size_t n_telling, cap_telling;
+	struct map seed_names;
+	bool ring_changed;
 	bool leaving;
 	bool bulk; /* a whole table is coming in */
 	/* how well we ourselves do */
@@ -55,7 +59,7 @@ struct swim {
 };
 
 /* swim.c */
-void swim_set_due(struct swim *s); /* last in every event */
+void swim_set_due(struct swim *s, mono_t now); /* last in every event */
 uint64_t swim_random(struct swim *s);
 void swim_act(struct swim *s, enum swim_action_type type, struct swim_member *m, int was,
 	      const struct swim_addr *to);

@@ -24,8 +24,7 @@ struct swim_member *swim_member_add(struct swim *s, mono_t now, const char *name
 	m->node.state = SWIM_DEAD;
 	m->hash = swim_hash(name);
 	m->since = now;
-	for (size_t i = 0; i < s->n_seeds; i++)
-		m->seed |= strcmp(s->seeds[i].name, name) == 0;
+	m->seed = map_get(&s->seed_names, name) != NULL;
 	s->v[s->n++] = m;
 	return m;
 }
@@ -102,6 +101,7 @@ static void watch_side(struct swim *s, size_t own, size_t step)
 
 void swim_rewatch(struct swim *s, mono_t now)
 {
+	s->ring_changed = false;
 	for (size_t i = 0; i < s->n_ring; i++)
 		s->ring[i]->watched = s->n_ring <= SWIM_RING + 1;
 	if (s->n_ring > SWIM_RING + 1) {
@@ -140,14 +140,14 @@ void swim_member_state(struct swim *s, mono_t now, struct swim_member *m, enum s
 		m->contacted = now;
 		m->watched = false;
 		swim_ring_remove(s, m);
-		swim_rewatch(s, now);
+		s->ring_changed = true;
 	} else if (!was_live && live) {
 		m->heard = now;
 		m->goodbye_heard = false;
 		swim_ring_insert(s, m);
-		swim_rewatch(s, now);
+		s->ring_changed = true;
 	} else if (live && was != (int)state) {
-		swim_rewatch(s, now);
+		s->ring_changed = true;
 	}
 	swim_act(s, SWIM_CHANGED, m, was, NULL);
 }
@@ -317,7 +317,7 @@ int swim_restore(struct swim *s, mono_t now, const struct swim_node *n)
 	m->node = *n;
 	m->node.state = SWIM_DEAD;
 	swim_member_state(s, now, m, n->state == SWIM_SUSPECT ? SWIM_ALIVE : n->state, n->incarnation);
-	swim_set_due(s);
+	swim_set_due(s, now);
 	return 0;
 }
 
@@ -342,7 +342,7 @@ void swim_set_self(struct swim *s, mono_t now, const struct swim_addr *addr, con
 	s->self->node = next;
 	swim_act(s, SWIM_CHANGED, s->self, (int)next.state, NULL);
 	swim_tell(s, now, s->self, s->self->hash);
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 int swim_seeds(struct swim *s, mono_t now, const struct swim_seed *v, size_t n)
@@ -368,12 +368,17 @@ int swim_seeds(struct swim *s, mono_t now, const struct swim_seed *v, size_t n)
 	free(s->seeds);
 	s->seeds = next;
 	s->n_seeds = kept;
+	map_fini(&s->seed_names, NULL);
+	map_init(&s->seed_names);
+	for (size_t i = 0; i < kept; i++)
+		/* Without memory for it a dead member is forgotten too early; it is called as a seed then. */
+		(void)map_set(&s->seed_names, next[i].name, &next[i], NULL);
 	/* At start each is tried at once; later ones wait for their turn in the round. */
 	for (size_t i = 0; i < kept && i < SWIM_ALL; i++)
 		if (!swim_find(s, next[i].name))
 			swim_contact(s, &next[i].addr, next[i].name);
 	s->next_contact = mono_add(now, s->t.contact);
-	swim_set_due(s);
+	swim_set_due(s, now);
 	return 0;
 }
 
@@ -394,7 +399,7 @@ void swim_reintroduce(struct swim *s, mono_t now)
 	}
 	s->next_contact = mono_add(now, s->t.contact);
 	s->next_round = now;
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 bool swim_met_all(const struct swim *s)

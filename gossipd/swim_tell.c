@@ -27,30 +27,34 @@ bool swim_pack_member(struct swim_pack *p, const struct swim_member *m, uint64_t
 
 void swim_untell(struct swim *s, struct swim_member *m)
 {
-	if (m->tell)
-		s->n_telling--;
+	if (!m->tell)
+		return;
 	m->tell = 0;
+	s->telling[m->tell_at] = s->telling[--s->n_telling];
+	s->telling[m->tell_at]->tell_at = m->tell_at;
+}
+
+static void told_once(struct swim *s, struct swim_member *m)
+{
+	if (m->tell == 1)
+		swim_untell(s, m);
+	else if (m->tell)
+		m->tell--;
 }
 
 /* Add news to a packet until it is full, beginning where the last packet ended. */
 static void fill(struct swim *s, struct swim_pack *p, const struct swim_member *about)
 {
-	size_t left = s->n_telling;
-	for (size_t i = 0; i < s->n && left; i++) {
-		if (s->gossip_at >= s->n)
-			s->gossip_at = 0;
-		struct swim_member *m = s->v[s->gossip_at];
-		if (!m->tell || m == about) {
-			left -= m->tell && m == about;
-			s->gossip_at++;
-			continue;
+	for (size_t left = s->n_telling; left && s->n_telling; left--) {
+		struct swim_member *m = s->telling[s->gossip_at % s->n_telling];
+		if (m != about) {
+			if (!swim_pack_member(p, m, m->tell_from))
+				return;
+			told_once(s, m);
+			if (!m->tell)
+				continue; /* another one took its place */
 		}
-		if (!swim_pack_member(p, m, m->tell_from))
-			return;
 		s->gossip_at++;
-		left--;
-		if (--m->tell == 0)
-			s->n_telling--;
 	}
 }
 
@@ -87,23 +91,27 @@ static void tell_one(struct swim *s, struct swim_member *m, const struct swim_me
 	if (!swim_pack_member(&p, m, m->tell_from))
 		return;
 	swim_pack_send(s, &p, &to->node.addr, m);
-	if (m->tell && --m->tell == 0)
-		s->n_telling--;
+	told_once(s, m);
 }
 
-/* m changed: tell it on. A whole table that came in is told in rounds only, many to a packet. */
+/* m changed: tell it on. A whole table that came in, and a flood of news, is told in rounds only, many to a
+ * packet. */
 void swim_tell(struct swim *s, mono_t now, struct swim_member *m, uint64_t from)
 {
 	size_t targets = s->n_ring <= SWIM_ALL + 1 ? s->n_ring - 1 : SWIM_FANOUT, copies = targets;
 	for (size_t n = s->n_ring; n; n /= 2)
 		copies += COPIES_PER_DOUBLING;
-	if (!m->tell)
-		s->n_telling++;
+	if (!m->tell) {
+		must(swim_grow((void **)&s->telling, &s->cap_telling, s->n_telling + 1,
+			       sizeof(struct swim_member *)));
+		m->tell_at = s->n_telling;
+		s->telling[s->n_telling++] = m;
+	}
 	if (s->n_telling == 1 || !mono_before(now, s->next_gossip))
 		s->next_gossip = mono_add(now, s->t.gossip);
 	m->tell = (uint16_t)copies;
 	m->tell_from = from;
-	if (s->bulk)
+	if (s->bulk || s->n_telling > SWIM_ALL)
 		return;
 	if (targets == SWIM_FANOUT && s->n_ring > SWIM_ALL + 1) {
 		for (size_t i = 0; i < SWIM_FANOUT; i++) {
@@ -121,12 +129,13 @@ void swim_tell(struct swim *s, mono_t now, struct swim_member *m, uint64_t from)
 void swim_gossip_round(struct swim *s, mono_t now)
 {
 	s->next_gossip = mono_add(now, s->t.gossip);
-	for (size_t i = 0; i < GOSSIP_TARGETS && s->n_telling; i++) {
+	size_t targets = s->n_telling > SWIM_ALL ? SWIM_FANOUT : GOSSIP_TARGETS;
+	for (size_t i = 0; i < targets && s->n_telling; i++) {
 		struct swim_member *to = swim_pick(s, NULL);
 		if (!to) {
 			/* Alone: nobody to tell. Whoever comes asks for the whole table. */
-			for (size_t j = 0; j < s->n; j++)
-				swim_untell(s, s->v[j]);
+			while (s->n_telling)
+				swim_untell(s, s->telling[0]);
 			return;
 		}
 		struct swim_pack p;
@@ -151,7 +160,6 @@ void swim_goodbye_round(struct swim *s, mono_t now)
 
 void swim_goodbye_done(struct swim *s, mono_t now, struct swim_member *m)
 {
-	(void)now;
 	m->left_acked = m->node.incarnation + 1;
 	struct swim_msg g = { .type = SWIM_MSG_LEFT_ACK };
 	g.node.incarnation = m->node.incarnation;
@@ -159,7 +167,7 @@ void swim_goodbye_done(struct swim *s, mono_t now, struct swim_member *m)
 	swim_pack_begin(s, &p);
 	swim_packet_add(&p.w, &g);
 	swim_pack_send(s, &p, &m->node.addr, NULL);
-	swim_set_due(s);
+	swim_set_due(s, now);
 }
 
 size_t swim_table_frame(const struct swim *s, size_t *cursor, uint8_t *buf, size_t cap)
