@@ -81,7 +81,7 @@ void bgp_fsm_open(const struct bgp_fsm *f, struct bgp_open *ret)
 		.as4 = true,
 		.refresh = true,
 		.next_hop_v6_for_v4 = c->next_hop_v6_for_v4,
-		.graceful = true, /* without families: helper only (RFC 4724 3) */
+		.graceful = true, /* without families: we only support the restart of the peer (RFC 4724 3) */
 	};
 	if (c->graceful_restart) {
 		ret->restarted = c->restarted;
