@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "lib/base/must.h"
@@ -369,8 +370,11 @@ static void *dir_new(struct watcher *w, const char *argument)
 	} else {
 		errno = EINVAL;
 	}
-	if (d->mirror && d->tree && d->status)
+	uint8_t key[16];
+	if (d->mirror && d->tree && d->status && getrandom(key, sizeof key, 0) == (ssize_t)sizeof key) {
+		mirror_key(d->mirror, key);
 		return d;
+	}
 	dir_free(d);
 	return NULL;
 }

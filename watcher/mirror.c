@@ -24,6 +24,11 @@ struct mirror *mirror_new(void)
 	return m;
 }
 
+void mirror_key(struct mirror *m, const uint8_t key[static 16])
+{
+	memcpy(m->secret_key, key, sizeof m->secret_key);
+}
+
 void mirror_claim_free(struct claim *c)
 {
 	if (!c)

@@ -30,6 +30,8 @@ bool service_status_equal(const struct service_status *a, const struct service_s
 struct mirror;
 struct mirror *mirror_new(void); /* NULL on out of memory */
 void mirror_free(struct mirror *m);
+/* The key of the digests by which changed secret bytes are told; random, once, before anything is loaded. */
+void mirror_key(struct mirror *m, const uint8_t key[static 16]);
 
 /* The content of a file, new or changed. 0; 1 when its former objects were kept because it cannot be used;
  * -ENOMEM (nothing changed). Its diagnostics are replaced: mirror_file_diags. */

@@ -38,6 +38,7 @@ struct entry {
 	char key[];
 };
 struct mirror {
+	uint8_t secret_key[16];	    /* of digests of secret bytes, see mirror_key */
 	struct map files;	    /* path -> struct file */
 	struct map entries[KIND_N]; /* key -> struct entry */
 	struct map status;	    /* Service key -> struct service_status */

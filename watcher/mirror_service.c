@@ -196,6 +196,34 @@ static ProtobufCMessage *view_namespace(const struct entry *e)
 	return NULL;
 }
 
+/* Secret bytes are not published, but that they changed has to be: a keyed digest of them becomes part of the
+ * version. The key is this process's own, so the digest tells nothing about the bytes. */
+static bool mark_secrets(const struct mirror *m, const struct entry *e, ProtobufCMessage *view)
+{
+	const struct manifest_secrets *secrets = &e->claims->secrets;
+	const Ingot__ObjectMeta *meta = object_meta(e->kind, view);
+	Ingot__ObjectMeta *own = e->kind == KIND_SECRET	    ? ((Ingot__Secret *)view)->meta
+				 : e->kind == KIND_BGP_PEER ? ((Ingot__BGPPeer *)view)->meta
+							    : NULL;
+	uint64_t digest = 0;
+	char version[OBJECT_KEY];
+	if (secrets->n == 0 || !meta || !own)
+		return true;
+	for (size_t i = 0; i < secrets->n; i++) {
+		const struct manifest_secret *s = &secrets->v[i];
+		digest = digest * 31 + siphash24(m->secret_key, s->key, strlen(s->key));
+		digest = digest * 31 + siphash24(m->secret_key, s->value, s->len);
+	}
+	str_fmt(version, sizeof version, "%s.%016llx", meta->resource_version, (unsigned long long)digest);
+	char *copy = strdup(version);
+	if (!copy)
+		return false;
+	if (own->resource_version != protobuf_c_empty_string)
+		free(own->resource_version);
+	own->resource_version = copy;
+	return true;
+}
+
 ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, bool *oom)
 {
 	ProtobufCMessage *view;
@@ -207,6 +235,10 @@ ProtobufCMessage *mirror_view(const struct mirror *m, const struct entry *e, boo
 		view = view_service(m, e);
 	else
 		view = mirror_claim_unpack(e->claims);
+	if (view && e->claims && !mark_secrets(m, e, view)) {
+		protobuf_c_message_free_unpacked(view, NULL);
+		view = NULL;
+	}
 	*oom = !view;
 	return view;
 }

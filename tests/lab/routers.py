@@ -159,3 +159,39 @@ class Bird:
 
     def stop(self):
         end_pid_file(self.dir / "bird.pid")
+
+
+class GoBgp:
+    """gobgpd. Neighbours as (address, remote AS)."""
+
+    def __init__(self, space, router_id, asn, neighbors):
+        self.space = space
+        self.dir = space.lab.dir / f"gobgp-{space.short}"
+        self.dir.mkdir()
+        config = self.dir / "gobgpd.toml"
+        lines = ["[global.config]", f"as = {asn}", f'router-id = "{router_id}"']
+        for address, remote_as in neighbors:
+            lines += ["[[neighbors]]", "[neighbors.config]", f'neighbor-address = "{address}"', f"peer-as = {remote_as}",
+                      "[neighbors.timers.config]", "connect-retry = 5", "hold-time = 9", "keepalive-interval = 3"]
+            for family in ("ipv4-unicast", "ipv6-unicast"):
+                lines += ["[[neighbors.afi-safis]]", "[neighbors.afi-safis.config]", f'afi-safi-name = "{family}"']
+        config.write_text("\n".join(lines) + "\n")
+        with open(self.dir / "gobgpd.log", "wb") as log:
+            self.process = space.popen("gobgpd", "-f", config, "--api-hosts", "127.0.0.1:50051", "--pprof-disable",
+                                       stdout=log, stderr=log)
+
+    def json(self, *args):
+        try:
+            return json.loads(self.space.run("gobgp", "-j", *args))
+        except (LabError, ValueError):
+            return None
+
+    def established(self):
+        return [n["state"]["neighbor_address"] for n in self.json("neighbor") or []
+                if n["state"].get("session_state") == 6]
+
+    def attributes(self, prefix):
+        """Attribute type -> value of the best path, {} when the prefix is not in the table."""
+        family = "ipv6" if ":" in prefix else "ipv4"
+        paths = (self.json("global", "rib", "-a", family) or {}).get(prefix, [])
+        return {a["type"]: a for a in paths[0]["attrs"]} if paths else {}
