@@ -62,13 +62,18 @@ static int parse_options(struct gossip *g)
 		return -EINVAL;
 	}
 	g->port = (uint16_t)port;
-	if (o->gossip_bind[0] && !addr_parse(o->gossip_bind, &g->own.ip)) {
+	addr_t bind = { 0 };
+	if (o->gossip_bind[0] && !addr_parse(o->gossip_bind, &bind)) {
 		log_line(LOG_ERROR, "gossip", "option", "--gossip-bind is not an address: %s",
 			 o->gossip_bind);
 		return -EINVAL;
 	}
+	/* The unspecified address means every address, as none does. */
+	g->bound = o->gossip_bind[0] && !addr_is_unspecified(bind);
+	if (g->bound)
+		g->own.ip = bind;
 	if (!swim_name_is_valid(o->node)) {
-		log_line(LOG_ERROR, "gossip", "option", "--node is not a lower-case host name: %s", o->node);
+		log_line(LOG_ERROR, "gossip", "option", "--node is not a host name: %s", o->node);
 		return -EINVAL;
 	}
 	g->own.port = g->port;

@@ -33,6 +33,7 @@ struct gossip {
 	struct daemon *d;
 	uint16_t port;
 	struct swim_addr own; /* family NONE = not known */
+	bool bound;	      /* to one address */
 	/* descriptors */
 	int udp, tcp, state_fd, owners_fd;
 	uint8_t nonce[SEAL_NONCE - 8];

@@ -72,6 +72,8 @@ void inputs_read_key_file(struct gossip *g)
 	}
 	if (fd >= 0)
 		close(fd);
+	if (!seal_has_key(g->seal))
+		loop_timer_set(g->key_timer, mono_add(loop_now(g->d->loop), SEC(5)));
 }
 
 static void on_secret(void *ctx, int error, const char *message, const ProtobufCMessage *payload)
@@ -124,7 +126,9 @@ static void ask_secret(struct gossip *g)
 static void on_key_timer(void *ctx)
 {
 	struct gossip *g = ctx;
-	if (g->feed)
+	if (g->key_from_file)
+		inputs_read_key_file(g);
+	else if (g->feed)
 		ask_secret(g);
 }
 
@@ -154,7 +158,7 @@ static bool node_address(const struct gossip *g, const Ingot__Node *n, struct sw
 		/* A socket bound to one family cannot reach the other. */
 		if (!g->v6 && a.family != FAMILY_V4)
 			continue;
-		if (g->d->options.gossip_bind[0] && a.family != g->own.ip.family)
+		if (g->bound && a.family != g->own.ip.family)
 			continue;
 		*ret = (struct swim_addr){ .ip = a, .port = g->port };
 		return true;
@@ -175,11 +179,14 @@ static void take_nodes(struct gossip *g)
 		const Ingot__Node *node = e->value;
 		bool self = strcmp(e->key, g->d->options.node) == 0;
 		g->others |= !self;
-		if (!node_address(g, node, &a))
+		if (!node_address(g, node, &a)) {
+			log_limited(&g->quiet, 5, SEC(10), LOG_WARN, e->key, "node",
+				    "its Node object has no InternalIP that can be reached from here");
 			continue;
+		}
 		if (!self)
 			seeds[n++] = (struct swim_seed){ .name = e->key, .addr = a };
-		else if (!g->d->options.gossip_bind[0])
+		else if (!g->bound)
 			g->own = a;
 	}
 	if (swim_seeds(g->swim, loop_now(g->d->loop), seeds, n) < 0)

@@ -16,9 +16,9 @@ bool swim_name_is_valid(const char *name)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		char c = name[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 		bool edge = i == 0 || i == n - 1;
-		bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-		if (!letter && (edge || (c != '-' && c != '.')))
+		if (!plain && (edge || (c != '-' && c != '.' && c != '_')))
 			return false;
 	}
 	return true;

@@ -84,7 +84,8 @@ bool swim_packet_next(struct swim_packet *p, struct swim_msg *ret);
 bool swim_packet_begin(struct wbuf *w, const char *sender, uint64_t incarnation);
 bool swim_packet_add(struct wbuf *w, const struct swim_msg *m);
 
-/* A name is a valid lower-case RFC 1123 subdomain of at most LIMIT_NODE_NAME bytes. */
+/* Node names are RFC 1123 subdomains; a machine without a cluster may have capitals and underscores in its
+ * host name. */
 bool swim_name_is_valid(const char *name);
 /* FNV-1a: the same on every node, so that all agree on the ring. Not a defence against anything. */
 uint64_t swim_hash(const char *name);
