@@ -48,8 +48,10 @@ static void exchange_free(struct exchange *x)
 
 void exchanges_free(struct bus *b)
 {
-	while (b->exchanges)
-		exchange_free(b->exchanges);
+	for (struct exchange *x = b->exchanges, *next; x; x = next) {
+		next = x->next;
+		exchange_free(x);
+	}
 }
 
 /* Sends the packed reply in parts. What the caller's queue has no room for is lost; it asks again or gives

@@ -15,6 +15,7 @@ void bus_spare_nng(void)
 /* nng sizes four thread pools by sysconf(_SC_NPROCESSORS_ONLN), which in glibc reads /sys whatever the
  * affinity is: 88 threads in each daemon on 64 CPUs, 11 on one. It has no parameter for that, so the answer
  * here is one CPU. Our one thread needs no more, and glibc's malloc does not ask this way. */
+// NOLINTNEXTLINE(readability-redundant-declaration): some releases of glibc declare it, none promises to
 extern long __sysconf(int name);
 long sysconf(int name)
 {
