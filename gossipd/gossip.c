@@ -316,9 +316,9 @@ static void decide(struct gossip *g)
 {
 	if (!g->in_force)
 		return;
-	bool more = owner_run(g->owner, loop_now(g->d->loop), GOSSIP_BATCH);
+	g->deciding = owner_run(g->owner, loop_now(g->d->loop), GOSSIP_BATCH);
 	outputs_owners(g);
-	if (more) {
+	if (g->deciding) {
 		loop_defer_ask(g->settle);
 		return;
 	}

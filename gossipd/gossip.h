@@ -68,6 +68,7 @@ struct gossip {
 	bool started;  /* packets go out */
 	bool joined;   /* the first round is over */
 	bool in_force; /* ownership is published and synced */
+	bool deciding; /* more Services wait for a verdict */
 	bool inputs_ready, live_dirty, state_dirty, owners_dirty, stopping, said_no_key;
 	uint64_t counter_limit;
 	struct {

@@ -121,7 +121,8 @@ void keep_write(struct gossip *g)
 		uint8_t *data = snapshot_members(&h, g->swim, &len);
 		write_one(g, g->state_fd, data, len, &g->state_dirty);
 	}
-	if (g->owners_dirty && g->in_force) {
+	/* The table is written whole, so only when it is settled. */
+	if (g->owners_dirty && g->in_force && !g->deciding) {
 		uint8_t *data = snapshot_owners(g->owner, &len);
 		write_one(g, g->owners_fd, data, len, &g->owners_dirty);
 	}
