@@ -116,7 +116,7 @@ void keep_write(struct gossip *g)
 		struct snapshot_head h = {
 			.session = seal_session(g->seal),
 			.counter = g->counter_limit,
-			.in_force = g->in_force,
+			.in_force = g->in_force || g->restored,
 		};
 		uint8_t *data = snapshot_members(&h, g->swim, &len);
 		write_one(g, g->state_fd, data, len, &g->state_dirty);
