@@ -73,6 +73,7 @@ struct session {
 	int64_t *series[SESSION_SERIES];
 	char label[ADDR_TEXT + 8]; /* "addr:port" of the metrics */
 	struct rib_counts counts;  /* as published */
+	uint64_t updates_told;	   /* counters.updates_sent when the topic was last written */
 	bool was_pending;
 };
 

@@ -401,8 +401,9 @@ void session_pump(struct session *s)
 	if (s->was_pending && !pending)
 		b->everything_stale = true;
 	s->was_pending = pending;
-	if (memcmp(&counts, &s->counts, sizeof counts) != 0) {
+	if (memcmp(&counts, &s->counts, sizeof counts) != 0 || s->updates_told != s->counters.updates_sent) {
 		s->counts = counts;
+		s->updates_told = s->counters.updates_sent;
 		publish_peer(s);
 	}
 	if (b->everything_stale)
