@@ -81,12 +81,12 @@ static void loop_touch(struct loop *l)
 	l->now_is_fresh = true;
 }
 
-/* Arms the timerfd for the earliest deadline. A later one than armed costs nothing now: the early wake arms
- * again. */
+/* Arms the timerfd for the earliest deadline, later than armed too: a wake-up for nothing costs far more than
+ * this call, and some deadlines are put off again and again. */
 static void loop_arm(struct loop *l)
 {
 	mono_t next = heap_next(&l->timers);
-	if (next.us == INT64_MAX || !mono_before(next, l->armed))
+	if (next.us == INT64_MAX || next.us == l->armed.us)
 		return;
 	int64_t us = next.us > 0 ? next.us : 1; /* all zero would disarm */
 	struct itimerspec at = { .it_value = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 } };
