@@ -55,7 +55,7 @@ def memory():
 
 
 def capture(space, interface, path, *what):
-    p = space.popen("tcpdump", "-i", interface, "-U", "-s", "0", "-w", path, *what, stdout=subprocess.DEVNULL,
+    p = space.popen("tcpdump", "-i", interface, "-U", "--immediate-mode", "-s", "0", "-w", path, *what, stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE, text=True)
     p.stderr.readline()
     return p

@@ -112,6 +112,40 @@ static void test_detection_100_loss(void **state)
 	detection(100, 30, args.trials / 10, SEC(1), SEC(2));
 }
 
+static void many_die(size_t n, size_t deaths, int64_t limit)
+{
+	int64_t worst = 0;
+	for (uint64_t round = 0; round < 10; round++) {
+		struct sim *s = sim_new(n, args.seed * 13 + round);
+		sim_start(s);
+		sim_run(s, (int64_t)(sim_random(s) % MS(300)));
+		for (size_t i = 0; i < deaths;) {
+			size_t victim = sim_random(s) % n;
+			i += s->node[victim].up;
+			if (s->node[victim].up)
+				sim_kill(s, victim);
+		}
+		mono_t start = s->now;
+		while (!sim_agrees(s) && mono_sub(s->now, start) < SEC(30))
+			sim_run(s, MS(5));
+		int64_t took = mono_sub(s->now, start);
+		worst = took > worst ? took : worst;
+		assert_int_equal(s->false_failures, 0);
+		sim_free(s);
+	}
+	printf("%zu of %zu die at once: all agree after at most %lld ms\n", deaths, n,
+	       (long long)worst / 1000);
+	assert_true(worst <= limit);
+}
+
+static void test_many_die_at_once(void **state)
+{
+	(void)state;
+	many_die(3, 2, MS(1200));
+	many_die(20, 10, SEC(2));
+	many_die(60, 40, SEC(3));
+}
+
 /* Far past the machines at hand, on request. */
 static void test_detection_large(void **state)
 {
@@ -372,6 +406,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_detection_100),
 		cmocka_unit_test(test_detection_100_loss),
 
+		cmocka_unit_test(test_many_die_at_once),
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_false_failures_few),
 		cmocka_unit_test(test_false_failures_100),

@@ -68,7 +68,7 @@ def arp_answers(house, addresses):
 
 
 def start_capture(house, path):
-    p = house.frr.space.popen("tcpdump", "-i", "seg0", "-U", "-s", "0", "-w", path, "tcp", "port", "179",
+    p = house.frr.space.popen("tcpdump", "-i", "seg0", "-U", "--immediate-mode", "-s", "0", "-w", path, "tcp", "port", "179",
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     p.stderr.readline()  # "listening on ..."
     return p

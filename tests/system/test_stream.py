@@ -73,7 +73,7 @@ def kill_many(house, rng, there):
 def test_one_session_and_no_gap(one_node):
     house, rng, there = one_node, random.Random(7), set()
     pcap = house.lab.dir / "stream.pcap"
-    p = house.frr.space.popen("tcpdump", "-i", "seg0", "-U", "-B", "65536", "-s", "0", "-w", pcap, "tcp", "port", "179",
+    p = house.frr.space.popen("tcpdump", "-i", "seg0", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", pcap, "tcp", "port", "179",
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     p.stderr.readline()
     drops, since = house.frr.drops(), house.bird.since()
