@@ -21,7 +21,7 @@ static int64_t *series_of(struct gossip *g, struct metric *m, const char *label)
 	return v ? v : &g->m.nowhere;
 }
 
-static int open_metrics(struct gossip *g)
+static int open_labelled(struct gossip *g)
 {
 	static const char *const state_label[] = { "state", NULL }, *const reason_label[] = { "reason",
 											      NULL };
@@ -40,6 +40,11 @@ static int open_metrics(struct gossip *g)
 		g->m.rejected[i] = series_of(g, rejected, seal_reason((enum seal_verdict)i));
 	g->m.rejected_packet = series_of(g, rejected, "packet");
 	g->m.rejected_name = series_of(g, rejected, "name");
+	return 0;
+}
+
+static void open_plain(struct gossip *g)
+{
 	const struct {
 		int64_t **to;
 		const char *name, *help;
@@ -80,18 +85,18 @@ static int open_metrics(struct gossip *g)
 		  METRIC_GAUGE },
 	};
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-		*plain[i].to = value_of(r, plain[i].name, plain[i].help, plain[i].type);
+		*plain[i].to = value_of(g->d->metrics, plain[i].name, plain[i].help, plain[i].type);
 		if (!*plain[i].to)
 			*plain[i].to = &g->m.nowhere;
 	}
-	return 0;
 }
 
 int outputs_open(struct gossip *g)
 {
-	int err = open_metrics(g);
+	int err = open_labelled(g);
 	if (err)
 		return err;
+	open_plain(g);
 	g->members_out = bus_publish(g->d->bus, TOPIC_MEMBERS);
 	g->ownership_out = bus_publish(g->d->bus, TOPIC_OWNERSHIP);
 	g->services_out = bus_publish(g->d->bus, TOPIC_L2_SERVICES);
@@ -228,6 +233,11 @@ static void publish_service(struct gossip *g, const struct owner_service *s)
 			       s->why && s->why[0] ? s->why : withdraw_reason_sentence(s->reason));
 }
 
+static void count_mine(void *ctx, const struct owner_entry *e)
+{
+	*(int64_t *)ctx += e->mine;
+}
+
 void outputs_owners(struct gossip *g)
 {
 	size_t n;
@@ -240,11 +250,10 @@ void outputs_owners(struct gossip *g)
 	for (size_t i = 0; i < n; i++)
 		publish_service(g, s[i]);
 	owner_changes_clear(g->owner);
-}
-
-static void count_mine(void *ctx, const struct owner_entry *e)
-{
-	*(int64_t *)ctx += e->mine;
+	if (g->owners_dirty && !g->deciding) {
+		*g->m.owned = 0;
+		owner_each(g->owner, count_mine, g->m.owned);
+	}
 }
 
 void outputs_config(struct gossip *g, const struct diags *diags, bool stale)

@@ -131,84 +131,85 @@ static void test_widest_node_fits(void **state)
 	assert_int_equal(swim_packet_open(buf, len, &p), 0);
 }
 
+static const struct {
+	const char *what;
+	const char *bytes;
+	size_t len;
+	int error;
+} refused[] = {
+	{ "empty", "", 0, -EBADMSG },
+	{ "another version",
+	  "\x02\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1",
+	  11, -EPROTONOSUPPORT },
+	{ "no name", "\x01\x00\0\0\0\0\0\0\0\1", 10, -EBADMSG },
+	{ "name with a blank",
+	  "\x01\x01"
+	  " "
+	  "\0\0\0\0\0\0\0\1",
+	  11, -EBADMSG },
+	{ "name with a zero",
+	  "\x01\x03"
+	  "a\0b"
+	  "\0\0\0\0\0\0\0\1",
+	  13, -EBADMSG },
+	{ "only a head",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1",
+	  11, 0 },
+	{ "message of unknown type",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\xfe\0\2xx",
+	  16, 0 },
+	{ "message over the end",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\xfe\0\3xx",
+	  16, -EBADMSG },
+	{ "ACK too long",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\x02\0\5"
+	  "12345",
+	  19, -EBADMSG },
+	{ "ACK too short",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\x02\0\3"
+	  "123",
+	  17, -EBADMSG },
+	{ "STATE that says alive",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\x06\0\x13\1b\0"
+	  "\0\0\0\0\0\0\0\1"
+	  "\0\0\0\0\0\0\0\1",
+	  33, -EBADMSG },
+	{ "STATE that says dead",
+	  "\x01\x01"
+	  "a"
+	  "\0\0\0\0\0\0\0\1"
+	  "\x06\0\x13\1b\2"
+	  "\0\0\0\0\0\0\0\1"
+	  "\0\0\0\0\0\0\0\1",
+	  33, 0 },
+};
+
 static void test_refused(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *what;
-		const char *bytes;
-		size_t len;
-		int error;
-	} cases[] = {
-		{ "empty", "", 0, -EBADMSG },
-		{ "another version",
-		  "\x02\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1",
-		  11, -EPROTONOSUPPORT },
-		{ "no name", "\x01\x00\0\0\0\0\0\0\0\1", 10, -EBADMSG },
-		{ "name with a blank",
-		  "\x01\x01"
-		  " "
-		  "\0\0\0\0\0\0\0\1",
-		  11, -EBADMSG },
-		{ "name with a zero",
-		  "\x01\x03"
-		  "a\0b"
-		  "\0\0\0\0\0\0\0\1",
-		  13, -EBADMSG },
-		{ "only a head",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1",
-		  11, 0 },
-		{ "message of unknown type",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\xfe\0\2xx",
-		  16, 0 },
-		{ "message over the end",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\xfe\0\3xx",
-		  16, -EBADMSG },
-		{ "ACK too long",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\x02\0\5"
-		  "12345",
-		  19, -EBADMSG },
-		{ "ACK too short",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\x02\0\3"
-		  "123",
-		  17, -EBADMSG },
-		{ "STATE that says alive",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\x06\0\x13\1b\0"
-		  "\0\0\0\0\0\0\0\1"
-		  "\0\0\0\0\0\0\0\1",
-		  33, -EBADMSG },
-		{ "STATE that says dead",
-		  "\x01\x01"
-		  "a"
-		  "\0\0\0\0\0\0\0\1"
-		  "\x06\0\x13\1b\2"
-		  "\0\0\0\0\0\0\0\1"
-		  "\0\0\0\0\0\0\0\1",
-		  33, 0 },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct swim_packet p;
-		print_message("%s\n", cases[i].what);
-		assert_int_equal(swim_packet_open(cases[i].bytes, cases[i].len, &p), cases[i].error);
+		print_message("%s\n", refused[i].what);
+		assert_int_equal(swim_packet_open(refused[i].bytes, refused[i].len, &p), refused[i].error);
 	}
 }
 
