@@ -12,18 +12,6 @@ static void free_message(void *m)
 	protobuf_c_message_free_unpacked(m, NULL);
 }
 
-static ProtobufCMessage *copy_of(const ProtobufCMessage *m)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-	uint8_t *packed = malloc(n + 1);
-	if (!packed)
-		return NULL;
-	protobuf_c_message_pack(m, packed);
-	ProtobufCMessage *copy = protobuf_c_message_unpack(m->descriptor, NULL, n, packed);
-	free(packed);
-	return copy;
-}
-
 void source_init(struct source *s)
 {
 	map_init(&s->good);
@@ -43,7 +31,7 @@ static bool is_pool_here(const Ingot__IPAddressPool *p, const char *ns)
 static int copy_kind(struct objects *to, const struct objects *from, enum kind k)
 {
 	map_each (&from->by_kind[k], e) {
-		ProtobufCMessage *m = copy_of(e->value);
+		ProtobufCMessage *m = message_copy(e->value);
 		int rc = m ? objects_put(to, k, e->key, m) : -ENOMEM;
 		if (rc < 0)
 			return rc;
@@ -66,7 +54,7 @@ static int patched_objects(const struct source *s, const struct objects *objects
 		const ProtobufCMessage *good = map_get(&s->good, e->key);
 		if (!good || !is_pool_here(p, ns) || config_pool(c, p->meta->name))
 			continue;
-		ProtobufCMessage *m = copy_of(good);
+		ProtobufCMessage *m = message_copy(good);
 		int rc = m ? objects_put(ret, KIND_POOL, e->key, m) : -ENOMEM;
 		if (rc < 0)
 			return rc;
@@ -120,7 +108,7 @@ static void remember(struct source *s, const struct objects *objects, const char
 		void *old = NULL;
 		if (!is_pool_here(p, ns) || !config_pool(c, p->meta->name))
 			continue;
-		ProtobufCMessage *m = copy_of(&p->base);
+		ProtobufCMessage *m = message_copy(&p->base);
 		if (m && map_set(&s->good, o->key, m, &old) < 0)
 			free_message(m);
 		free_message(old);

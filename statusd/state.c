@@ -27,19 +27,6 @@ void state_fini(struct state *s)
 		map_fini(&s->table[t], free_message);
 }
 
-/* A deep copy, by way of the wire form: the bus only lends its messages. */
-static ProtobufCMessage *message_copy(const ProtobufCMessage *m)
-{
-	size_t len = protobuf_c_message_get_packed_size(m);
-	uint8_t *packed = malloc(len ? len : 1);
-	if (!packed)
-		return NULL;
-	protobuf_c_message_pack(m, packed);
-	ProtobufCMessage *copy = protobuf_c_message_unpack(m->descriptor, NULL, len, packed);
-	free(packed);
-	return copy;
-}
-
 int state_put(struct state *s, enum topic t, const char *key, const ProtobufCMessage *value)
 {
 	ProtobufCMessage *copy = message_copy(value);

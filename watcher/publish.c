@@ -1,26 +1,13 @@
 /* Publishes the objects and the leadership, and passes assignments on to the source while this watcher leads.
  * Runs in the watcher. */
 #include "watcher/publish.h"
-#include "watcher/reports.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const enum topic topic_of[KIND_N] = {
-	[KIND_SERVICE] = TOPIC_SERVICES,
-	[KIND_ENDPOINTS] = TOPIC_ENDPOINTS,
-	[KIND_NODE] = TOPIC_NODES,
-	[KIND_NAMESPACE] = TOPIC_NAMESPACES,
-	[KIND_SECRET] = TOPIC_SECRETS,
-	[KIND_CONFIG_MAP] = TOPIC_CONFIG_MAPS,
-	[KIND_POOL] = TOPIC_POOLS,
-	[KIND_L2_ADVERTISEMENT] = TOPIC_L2_ADVERTISEMENTS,
-	[KIND_BGP_ADVERTISEMENT] = TOPIC_BGP_ADVERTISEMENTS,
-	[KIND_BGP_PEER] = TOPIC_BGP_PEERS_WANTED,
-	[KIND_BFD_PROFILE] = TOPIC_BFD_PROFILES,
-	[KIND_COMMUNITY] = TOPIC_COMMUNITIES,
-};
+#include "lib/run/feed.h"
+#include "watcher/reports.h"
 
 struct publish {
 	struct watcher *w;
@@ -115,7 +102,7 @@ static bool open_topics(struct publish *p)
 				       "Objects that are published.", METRIC_GAUGE, labels);
 	for (int k = 0; k < KIND_N; k++) {
 		const char *values[] = { kind_name((enum kind)k), NULL };
-		p->kinds[k] = bus_publish(p->w->d->bus, topic_of[k]);
+		p->kinds[k] = bus_publish(p->w->d->bus, feed_topic((enum kind)k));
 		p->counts[k] = m ? metric_series(m, values) : NULL;
 		if (!p->kinds[k] || !p->counts[k])
 			return false;

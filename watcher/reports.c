@@ -60,15 +60,8 @@ static void changed(struct source_topic *t)
 static void on_upsert(void *ctx, const char *key, const ProtobufCMessage *value)
 {
 	struct source_topic *t = ctx;
-	size_t len = protobuf_c_message_get_packed_size(value);
-	uint8_t *bytes = malloc(len ? len : 1);
-	ProtobufCMessage *copy = NULL;
+	ProtobufCMessage *copy = message_copy(value);
 	void *old = NULL;
-	if (bytes) {
-		protobuf_c_message_pack(value, bytes);
-		copy = protobuf_c_message_unpack(table[t->report].type, NULL, len, bytes);
-	}
-	free(bytes);
 	if (!copy || map_set(&t->reports->values[t->report], key, copy, &old) < 0) {
 		message_free(copy);
 		return;

@@ -35,4 +35,8 @@ const char *kind_name(enum kind k); /* "IPAddressPool" */
 const ProtobufCMessageDescriptor *kind_descriptor(enum kind k);
 bool kind_is_namespaced(enum kind k);
 
+/* A deep copy of a message of any type, by way of its wire form; the caller frees it with
+ * protobuf_c_message_free_unpacked. NULL on out of memory. What the bus lends has to be copied to be kept. */
+ProtobufCMessage *message_copy(const ProtobufCMessage *m);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/must.h"
 #include "lib/run/bus_internal.h"
 
 struct feed_kind {
@@ -39,6 +40,12 @@ static const enum topic kind_topics[] = {
 	[KIND_COMMUNITY] = TOPIC_COMMUNITIES,
 };
 _Static_assert(sizeof(kind_topics) / sizeof(kind_topics[0]) == KIND_N, "every kind has a topic");
+
+enum topic feed_topic(enum kind k)
+{
+	must(k < KIND_N);
+	return kind_topics[k];
+}
 
 static void feed_changed(struct feed_kind *k, const char *key, bool removed)
 {

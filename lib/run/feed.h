@@ -9,6 +9,9 @@ struct feed;
 
 #define FEED_KIND(k) (1u << (k))
 
+/* The topic that carries objects of this kind. */
+enum topic feed_topic(enum kind k);
+
 struct feed_reader {
 	/* The store already has the change (removed: the object is gone from it). May be NULL. */
 	void (*changed)(void *ctx, enum kind k, const char *key, bool removed);
