@@ -1,4 +1,5 @@
-"""A real endpoint: an HTTP server that answers with its own name and the client's address. usage: endpoint.py NAME PORT"""
+"""A real endpoint: an HTTP server that answers with its own name and the client's address. Prints a line
+when it listens. usage: endpoint.py NAME PORT"""
 import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,4 +25,6 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 256
 
 
-Server(("::", int(sys.argv[2])), Handler).serve_forever()
+server = Server(("::", int(sys.argv[2])), Handler)
+print("listening", flush=True)
+server.serve_forever()

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 
 from . import manifests as m
-from .net import wait_for
+from .net import LabError, wait_for
 from .routers import Bird, Frr
 from .stack import BIN, Stack
 
@@ -74,9 +74,11 @@ class House:
 
     def endpoints(self):
         """One HTTP server a pod; it answers with the pod's name."""
-        for n in self.nodes:
-            self.lab.space(f"pod{n}").popen("/usr/bin/python3", ENDPOINT, f"pod{n}", "8080",
-                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started = [self.lab.space(f"pod{n}").popen("/usr/bin/python3", ENDPOINT, f"pod{n}", "8080", text=True,
+                                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for n in self.nodes]
+        for p in started:
+            if p.stdout.readline() != "listening\n":
+                raise LabError("an endpoint did not start")
 
     def kube_proxy(self, *addresses):
         """Stand-in for kube-proxy: on every node, port 80 of these addresses goes to the node's own pod."""
