@@ -12,7 +12,7 @@ PACKAGES_BUILD="cmake ninja-build gcc libc6-dev pkg-config libnng-dev libprotobu
   protobuf-compiler libyaml-dev libsodium-dev libcmocka-dev libjansson-dev libuv1-dev libmicrohttpd-dev
   libmnl-dev libseccomp-dev libcap-ng-dev"
 PACKAGES_LAB="iproute2 nftables procps frr bird2 python3"
-PACKAGES_TEST="$PACKAGES_LAB clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev binutils man-db
+PACKAGES_TEST="$PACKAGES_LAB clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev binutils git man-db
   python3-pytest python3-scapy gobgpd tcpdump curl iputils-ping util-linux"
 
 # install_packages NAME...: from Debian, only what is missing, without starting any service.
