@@ -15,6 +15,7 @@
 #include "watcher/findings.h"
 #include "watcher/mirror.h"
 #include "watcher/quarantine.h"
+#include "watcher/stale.h"
 #include "watcher/status_dir.h"
 #include "watcher/watcher.h"
 
@@ -30,6 +31,7 @@ struct dir {
 	int notes, kept;		 /* memfds: quarantine, last good objects of files with errors */
 	bool has_kept;
 	struct loop_defer *publish;
+	struct stale *stale;
 	size_t former_files; /* how many the former life had */
 	bool scanned;	     /* the whole folder was read once */
 	bool findings;	     /* to be published anew */
@@ -306,6 +308,23 @@ static void remove_orphans(struct dir *d)
 	mirror_each_status(d->mirror, remove_orphan, d);
 }
 
+/* The Service is gone, and its status with it. */
+static void forget_status(struct dir *d, const char *key)
+{
+	if (d->w->leading)
+		status_dir_remove(d->status, key);
+	else
+		stale_note(d->stale, key);
+	(void)mirror_status_set(d->mirror, key, NULL);
+}
+
+static void look_again(void *ctx, const char *key)
+{
+	struct dir *d = ctx;
+	status_dir_reread(d->status, key);
+	loop_defer_ask(d->publish);
+}
+
 static void publish_all(void *ctx)
 {
 	struct dir *d = ctx;
@@ -320,8 +339,8 @@ static void publish_all(void *ctx)
 			watcher_put(d->w, a.kind, a.key, a.message);
 		else
 			watcher_gone(d->w, a.kind, a.key);
-		if (!a.message && a.kind == KIND_SERVICE && d->w->leading && mirror_status(d->mirror, a.key))
-			status_dir_remove(d->status, a.key);
+		if (!a.message && a.kind == KIND_SERVICE && mirror_status(d->mirror, a.key))
+			forget_status(d, a.key);
 	}
 	if (d->findings || doubles || mirror_doubles(d->mirror))
 		findings_publish(d->w, d->mirror);
@@ -339,6 +358,7 @@ static void dir_free(void *source)
 		return;
 	dir_tree_free(d->tree);
 	status_dir_free(d->status);
+	stale_free(d->stale);
 	loop_defer_free(d->publish);
 	mirror_free(d->mirror);
 	quarantine_fini(&d->quarantine);
@@ -410,7 +430,8 @@ static int dir_join(void *source)
 	d->writes = metric_value(metrics_add(m, "ingot_watcher_status_writes_total",
 					     "Files written to the status store.", METRIC_COUNTER, NULL));
 	d->publish = loop_defer_new(d->w->d->loop, publish_all, d);
-	if (!d->files || !d->bad || !d->skipped || !d->writes || !d->publish)
+	d->stale = stale_new(d->w->d->loop, look_again, d);
+	if (!d->files || !d->bad || !d->skipped || !d->writes || !d->publish || !d->stale)
 		return -ENOMEM;
 	take_notes(d);
 	d->former_files = d->quarantine.files;

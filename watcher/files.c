@@ -2,6 +2,7 @@
  */
 #include "watcher/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -114,4 +115,29 @@ int files_write(const char *folder, const char *name, const char *text)
 int files_folder(const char *path)
 {
 	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void give_one(const char *path, uid_t uid)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0 && st.st_uid == 0)
+		(void)!lchown(path, uid, uid);
+}
+
+void files_give(const char *path, uid_t uid, int depth)
+{
+	give_one(path, uid);
+	DIR *d = depth > 0 ? opendir(path) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		char inner[FILES_PATH];
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    !files_join(inner, path, e->d_name))
+			continue;
+		if (e->d_type == DT_DIR)
+			files_give(inner, uid, depth - 1);
+		else
+			give_one(inner, uid);
+	}
+	if (d)
+		closedir(d);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { FILES_PATH = 4096 };
 
@@ -19,5 +20,8 @@ int files_write(const char *folder, const char *name, const char *text); /* both
 int files_folder(const char *path);
 /* "FOLDER/NAME" into buf; false when it does not fit. */
 bool files_join(char buf[static FILES_PATH], const char *folder, const char *name);
+/* Make what root owns belong to uid: path itself and, down to depth, what is in it. Somebody else's stays
+ * theirs. */
+void files_give(const char *path, uid_t uid, int depth);
 
 #endif

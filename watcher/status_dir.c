@@ -99,32 +99,6 @@ void status_dir_free(struct status_dir *s)
 	free(s);
 }
 
-/* What root made stays root's when somebody else owned it before. */
-static void give(const char *path, uid_t uid)
-{
-	struct stat st;
-	if (uid != (uid_t)-1 && lstat(path, &st) == 0 && st.st_uid == 0)
-		(void)!lchown(path, uid, uid);
-}
-
-static void give_all(const char *folder, uid_t uid, int depth)
-{
-	give(folder, uid);
-	DIR *d = depth > 0 ? opendir(folder) : NULL;
-	for (struct dirent *e; d && (e = readdir(d));) {
-		char path[FILES_PATH];
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		    !files_join(path, folder, e->d_name))
-			continue;
-		if (e->d_type == DT_DIR)
-			give_all(path, uid, depth - 1);
-		else
-			give(path, uid);
-	}
-	if (d)
-		closedir(d);
-}
-
 int status_dir_prepare(struct status_dir *s, uid_t uid)
 {
 	char path[FILES_PATH];
@@ -137,10 +111,10 @@ int status_dir_prepare(struct status_dir *s, uid_t uid)
 	if (fd >= 0)
 		close(fd);
 	if (uid != (uid_t)-1) {
-		give(s->folder, uid);
-		give(path, uid);
-		give_all(s->services, uid, 2);
-		give_all(s->node, uid, 1);
+		files_give(s->folder, uid, 0);
+		files_give(path, uid, 0);
+		files_give(s->services, uid, 2);
+		files_give(s->node, uid, 1);
 	}
 	return 0;
 }
@@ -194,6 +168,15 @@ static void record_read(struct status_dir *s, const char *ns, const char *file)
 		return;
 	}
 	s->reader.changed(s->ctx, key, status);
+}
+
+void status_dir_reread(struct status_dir *s, const char *key)
+{
+	char ns[OBJECT_KEY], file[OBJECT_KEY + 8];
+	const char *slash = strchr(key, '/');
+	if (slash && str_fmt(ns, sizeof ns, "%.*s", (int)(slash - key), key) &&
+	    str_fmt(file, sizeof file, "%s.json", slash + 1))
+		record_read(s, ns, file);
 }
 
 static void watch_folder(struct status_dir *s, const char *path, const char *ns)

@@ -33,6 +33,8 @@ void status_dir_rescan(struct status_dir *s);
  * follows. A failure is logged and tried again. */
 void status_dir_write(struct status_dir *s, const char *key, struct service_status *taken);
 void status_dir_remove(struct status_dir *s, const char *key);
+/* Tell the record of this key again, as it is now. */
+void status_dir_reread(struct status_dir *s, const char *key);
 /* A document in the own node's folder; text is lent. Not written when it equals the last one. */
 void status_dir_node(struct status_dir *s, const char *name, const char *text);
 /* A line for the own node's log of events, which is cut when it grows. */

@@ -24,9 +24,11 @@ class Churn:
         self.house, self.rng = house, rng
         self.address = {f"churn{i}": (f"192.0.2.{100 + i}" if i % 3 else f"10.50.0.{120 + i}") for i in range(n)}
         self.there, self.deletions = set(), collections.Counter()
+        self.history = collections.defaultdict(list)  # address -> [(time, what happened to its manifest)]
 
     def step(self):
         name = self.rng.choice(sorted(self.address))
+        self.history[self.address[name]].append((time.time(), "deleted" if name in self.there else "written"))
         if name in self.there:
             (self.house.folder / f"service-{name}.yaml").unlink()
             self.there.discard(name)
@@ -75,22 +77,26 @@ def start_capture(house, path):
 
 
 def withdrawals(pcap, nodes):
-    """(node address, prefix) -> how often that node took back a prefix that it had announced. Decodes every byte of every
-    stream of the nodes. A killed bgpd may withdraw again what is withdrawn already: that changes nothing and is not counted."""
-    count, seen = collections.Counter(), collections.Counter()
+    """(node, router, prefix) -> how often that node took back a prefix that it had announced, and what it said about each
+    prefix when. Decodes every byte of every stream of the nodes. A killed bgpd may withdraw again what is withdrawn already:
+    that changes nothing and is not counted."""
+    count, seen, said = collections.Counter(), collections.Counter(), collections.defaultdict(list)
     for (src, _, dst, _), stream in bgpcap.streams(pcap).items():
         if src not in nodes:
             continue
         announced = set()
-        for _, kind, body in bgpcap.messages(stream):
+        for when, kind, body in bgpcap.messages(stream):
             seen[src, kind] += 1
             if kind == 2:
                 gone, come = bgpcap.update(body)
+                for what, prefixes in (("withdrawn", gone), ("announced", come)):
+                    for prefix in prefixes:
+                        said[src, dst, prefix].append((when, what))
                 for prefix in gone:
                     count[src, dst, prefix] += prefix in announced
                 announced -= set(gone)
                 announced |= set(come)
-    return count, seen
+    return count, seen, said
 
 
 def test_every_daemon_killed_at_random_while_services_change(house):
@@ -134,9 +140,12 @@ def test_every_daemon_killed_at_random_while_services_change(house):
     assert house.bird.since() == since, "BIRD saw a session change its state"
     capture.terminate()
     capture.wait()
-    count, seen = withdrawals(pcap, hops)
+    count, seen, said = withdrawals(pcap, hops)
     assert not [k for k in seen if k[1] == 3], f"NOTIFICATIONs were sent: {seen}"
     unexplained = {k: n for k, n in count.items() if n > churn.deletions[k[2].split("/")[0]]}
+    for key in unexplained:
+        for when, what in sorted(said[key] + churn.history[key[2].split("/")[0]]):
+            print(f"{key[0]} {key[2]} {when:.3f} {what}")
     assert not unexplained, f"withdrawals that no manifest explains: {unexplained}"
     assert not [k for k, n in count.items() if n and k[2].split("/")[0] in steady]
     assert seen[hops[0], 2], "the capture saw no UPDATE: the test would prove nothing"

@@ -149,7 +149,7 @@ def test_explain_says_why(house):
     for name, (_, word) in cases.items():
         wait_for(lambda: word in why(house, f"default/{name}", n).lower(), 10, f"explain {name} to mention {word}")
     follower = next(k for k in house.nodes if k != n)
-    assert f"node{n} allocates" in why(house, "default/nopool", follower)
+    wait_for(lambda: f"node{n} allocates" in why(house, "default/nopool", follower), 5, "a follower to name who allocates")
     # One node is not the owner of an L2 address, and says who is.
     house.service("owned", "l2")
     address = house.address_of("owned")
