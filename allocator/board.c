@@ -191,7 +191,7 @@ static void decide_one(struct board *b, struct svc *v, const Ingot__Service *s, 
 	else if (!adopt)
 		converge(b, v, s, now);
 	if (watched)
-		b->sink.after(b->ctx);
+		b->sink.after(b->ctx, !adopt);
 }
 
 bool board_run(struct board *b, const struct objects *objects, mono_t now, size_t max)

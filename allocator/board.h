@@ -50,7 +50,7 @@ struct board_sink {
 	void (*decided)(void *ctx, const char *key, const char *fact, const char *reason);
 	/* Around every decision, so that one that ends the process is known to the next life. May be NULL. */
 	void (*before)(void *ctx, const char *key, uint64_t fingerprint);
-	void (*after)(void *ctx);
+	void (*after)(void *ctx, bool decided); /* false: only adopted */
 };
 struct board {
 	struct alloc alloc;

@@ -40,10 +40,10 @@ static void on_before(void *ctx, const char *key, uint64_t fingerprint)
 	suspect_begin(&r->suspect, key, fingerprint);
 }
 
-static void on_after(void *ctx)
+static void on_after(void *ctx, bool decided)
 {
 	struct room *r = ctx;
-	suspect_end(&r->suspect);
+	suspect_end(&r->suspect, decided);
 }
 
 /* ---- work ---- */
@@ -219,8 +219,8 @@ static void on_suspect(void *ctx, const char *key, uint64_t fingerprint)
 	board_quarantine(&r->board, key, fingerprint);
 	++*r->metrics.quarantined;
 	log_line(LOG_ERROR, key, "quarantined",
-		 "handling it ended the allocator twice; it is skipped until it changes");
-	daemon_decided(r->d, key, "quarantined", "handling it ended the allocator twice");
+		 "handling it ended the allocator; it is skipped until it changes");
+	daemon_decided(r->d, key, "quarantined", "handling it ended the allocator");
 }
 
 int room_join(struct daemon *d)
@@ -228,7 +228,7 @@ int room_join(struct daemon *d)
 	struct room *r = d->self;
 	static const struct topic_reader leader = { on_leader, on_leader_removed, on_leader_synced };
 	static const struct feed_reader reader = { on_changed, on_settled };
-	suspect_each(&r->suspect, on_suspect, r);
+	suspect_each(&r->suspect, d->unready_lives > 0 ? 1 : SUSPECT_LIVES, on_suspect, r);
 	r->work = loop_defer_new(d->loop, work, r);
 	r->lease = loop_timer_new(d->loop, on_lease, r);
 	r->assignments = bus_publish(d->bus, TOPIC_ASSIGNMENTS);

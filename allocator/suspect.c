@@ -108,24 +108,24 @@ void suspect_begin(struct suspect *s, const char *key, uint64_t fingerprint)
 	__atomic_store_n(&s->file->busy, 1, __ATOMIC_RELEASE);
 }
 
-void suspect_end(struct suspect *s)
+void suspect_end(struct suspect *s, bool decided)
 {
 	if (!s->file)
 		return;
 	__atomic_store_n(&s->file->busy, 0, __ATOMIC_RELEASE);
-	if (!s->any)
+	if (!s->any || !decided)
 		return;
 	struct suspect_entry *e = find(s->file, s->file->current.key);
 	if (e)
 		e->used = 0;
 }
 
-void suspect_each(const struct suspect *s, void (*each)(void *ctx, const char *key, uint64_t fingerprint),
-		  void *ctx)
+void suspect_each(const struct suspect *s, unsigned lives,
+		  void (*each)(void *ctx, const char *key, uint64_t fingerprint), void *ctx)
 {
 	for (size_t i = 0; s->file && i < SUSPECTS; i++) {
 		const struct suspect_entry *e = &s->file->entry[i];
-		if (e->used && e->lives >= SUSPECT_LIVES)
+		if (e->used && e->lives >= lives)
 			each(ctx, e->key, e->fingerprint);
 	}
 }

@@ -32,10 +32,12 @@ struct suspect {
 int suspect_open(struct suspect *s, int fd);
 void suspect_close(struct suspect *s);
 void suspect_begin(struct suspect *s, const char *key, uint64_t fingerprint);
-/* It went well: the object is no suspect any more. */
-void suspect_end(struct suspect *s);
-/* Calls each for every object that ended SUSPECT_LIVES lives. */
-void suspect_each(const struct suspect *s, void (*each)(void *ctx, const char *key, uint64_t fingerprint),
-		  void *ctx);
+/* It went well. decided: all that can be done with the object was done, so it is no suspect any more; false:
+ * it was only looked at (adopted by a follower), which proves nothing. */
+void suspect_end(struct suspect *s, bool decided);
+/* Calls each for every object that ended this many lives: SUSPECT_LIVES, or 1 when the last life did not even
+ * become ready, because after two of those the supervisor drops this memory too. */
+void suspect_each(const struct suspect *s, unsigned lives,
+		  void (*each)(void *ctx, const char *key, uint64_t fingerprint), void *ctx);
 
 #endif

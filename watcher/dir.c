@@ -129,6 +129,8 @@ static void take_notes(struct dir *d)
 	d->kept = take(d, "kept", &old);
 	if (d->notes >= 0)
 		read_memfile(d->notes, QUARANTINE_BYTES, parse_notes, d);
+	if (d->w->d->unready_lives > 0)
+		quarantine_hurry(&d->quarantine);
 	quarantine_resume(&d->quarantine, d->mark);
 	save_notes(d);
 }
@@ -157,8 +159,7 @@ static void on_content(void *ctx, const char *path, const char *data, size_t len
 	struct dir *d = ctx;
 	note_findings(d, path);
 	if (!quarantine_enter(&d->quarantine, d->mark, path, data, len)) {
-		mirror_fail(d->mirror, path,
-			    "skipped: reading it has killed the watcher twice; change the file");
+		mirror_fail(d->mirror, path, "skipped: reading it has killed the watcher; change the file");
 		++*d->skipped;
 		log_diags(d, path);
 		loop_defer_ask(d->publish);

@@ -11,8 +11,13 @@ struct note {
 
 void quarantine_init(struct quarantine *q)
 {
-	*q = (struct quarantine){ 0 };
+	*q = (struct quarantine){ .attempts = QUARANTINE_ATTEMPTS };
 	map_init(&q->notes);
+}
+
+void quarantine_hurry(struct quarantine *q)
+{
+	q->attempts = 1;
 }
 
 void quarantine_fini(struct quarantine *q)
@@ -108,7 +113,7 @@ bool quarantine_enter(struct quarantine *q, struct quarantine_mark *mark, const 
 	uint64_t hash = hash_of(data, len);
 	const struct note *n = map_get(&q->notes, path);
 	bool same = n && n->hash == hash;
-	if (same && n->attempts >= QUARANTINE_ATTEMPTS)
+	if (same && n->attempts >= q->attempts)
 		return false;
 	mark->hash = hash;
 	mark->attempts = same ? n->attempts + 1 : 1;

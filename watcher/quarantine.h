@@ -14,8 +14,9 @@
 enum { QUARANTINE_ATTEMPTS = 2, QUARANTINE_NOTES = 64, QUARANTINE_BYTES = 1 << 20 };
 
 struct quarantine {
-	struct map notes; /* path -> struct note */
-	size_t files;	  /* how many files the former life knew */
+	struct map notes;  /* path -> struct note */
+	size_t files;	   /* how many files the former life knew */
+	unsigned attempts; /* lives that a file may end before it is skipped */
 };
 
 /* The file that is being parsed. Plain memory, shared with the next life; `valid` is written last. */
@@ -28,6 +29,9 @@ struct quarantine_mark {
 
 void quarantine_init(struct quarantine *q);
 void quarantine_fini(struct quarantine *q);
+/* The former life did not even become ready: one attempt was enough, because after two of those the
+ * supervisor drops the notes too. */
+void quarantine_hurry(struct quarantine *q);
 /* From the text of a former life; anything malformed is passed over. */
 void quarantine_parse(struct quarantine *q, const void *data, size_t len);
 void quarantine_print(const struct quarantine *q, struct strbuf *out);

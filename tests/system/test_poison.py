@@ -9,7 +9,7 @@ import pytest
 from lab import manifests as m
 from lab.house import House
 from lab.net import wait_for
-from lab.stack import ROOT
+from lab.stack import ROOT, Stack
 
 HOOKED = pathlib.Path(os.environ.get("INGOT_HOOKED_BIN", ROOT / "build/debug/bin"))
 ARPWHO = pathlib.Path(__file__).resolve().parent.parent / "lab" / "arpwho.py"
@@ -75,6 +75,21 @@ def test_poisoned_manifest(hooked, daemon):
     assert {n: restarts(hooked, n, daemon) for n in hooked.nodes} == calm
     for name in (f"poison-{daemon}", f"after-{daemon}"):
         (hooked.folder / f"service-{name}.yaml").unlink()
+
+
+def test_poison_that_is_there_from_the_start(lab):
+    """No life was ever ready: the poison is found before the supervisor drops what the lives noted."""
+    folder = lab.dir / "cold"
+    folder.mkdir()
+    m.write(folder, "pool.yaml", m.pool("one", "192.0.2.0/24"))
+    m.write(folder, "good.yaml", m.service("good"))
+    for daemon in ("watcher", "allocator"):
+        m.write(folder, f"poison-{daemon}.yaml", m.service(f"poison-{daemon}", annotations={"ingot.dev/test-crash": daemon}))
+    s = Stack(lab.space("cold"), "cold", folder, bin_dir=HOOKED).start()
+    wait_for(lambda: any(x["name"] == "good" and x["addresses"] for x in (s.json("services") or {}).get("services", [])), 40,
+             "an address for the good Service", 0.1)
+    s.wait_ready(20)
+    s.stop()
 
 
 def test_poisoned_frame(hooked):

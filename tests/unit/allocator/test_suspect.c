@@ -30,7 +30,7 @@ static void on_found(void *ctx, const char *key, uint64_t fingerprint)
 static struct found suspects(const struct suspect *s)
 {
 	struct found f = { 0 };
-	suspect_each(s, on_found, &f);
+	suspect_each(s, SUSPECT_LIVES, on_found, &f);
 	return f;
 }
 
@@ -48,14 +48,17 @@ static void test_two_lives(void **state)
 	struct suspect s;
 	assert_int_equal(suspect_open(&s, -1), 0);
 	suspect_begin(&s, "ns/good", 1);
-	suspect_end(&s);
+	suspect_end(&s, true);
 	die(&s);
 	assert_int_equal(suspects(&s).n, 0);
 	suspect_begin(&s, "ns/poison", 7);
 	die(&s);
 	assert_int_equal(suspects(&s).n, 0);
 	suspect_begin(&s, "ns/good", 1);
-	suspect_end(&s);
+	suspect_end(&s, true);
+	/* A follower adopts it without harm; that proves nothing about deciding. */
+	suspect_begin(&s, "ns/poison", 7);
+	suspect_end(&s, false);
 	suspect_begin(&s, "ns/poison", 7);
 	die(&s);
 	assert_int_equal(suspects(&s).n, 1);
@@ -67,7 +70,7 @@ static void test_two_lives(void **state)
 	assert_int_equal(suspects(&s).n, 1);
 	/* Handled well: no suspect any more. */
 	suspect_begin(&s, "ns/poison", 8);
-	suspect_end(&s);
+	suspect_end(&s, true);
 	assert_int_equal(suspects(&s).n, 0);
 	suspect_close(&s);
 }
@@ -140,9 +143,10 @@ static void on_before(void *ctx, const char *key, uint64_t fingerprint)
 	s->n_before += strcmp(key, "default/poison") == 0;
 }
 
-static void on_after(void *ctx)
+static void on_after(void *ctx, bool decided)
 {
 	(void)ctx;
+	(void)decided;
 }
 
 static void test_board(void **state)
