@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Figures of the whole node stack: memory, latency from a manifest to the wire, failover after a power-off.
 
 usage: tests/bench/stack.py [memory] [latency] [failover] [--runs=N]     (root; default: all)

@@ -140,11 +140,14 @@ class Bird:
         return {f[0]: f[4] for f in (line.split() for line in self.ctl("show", "protocols").splitlines())
                 if len(f) > 4 and f[1] == "BGP"}
 
-    def drops(self):
-        """Sessions lost so far, from BIRD's own log."""
-        text = (self.dir / "bird.log").read_text(errors="replace")
-        return sum(1 for line in text.splitlines() if "State changed to down" in line or "Connection closed" in line
-                   or "Hold timer expired" in line or "Received: " in line and "Error" in line)
+    def kept(self, before):
+        """Whether all sessions are the ones of an earlier since(). BIRD works the time out anew at each look, and the last
+        digit varies; a session that was lost comes back a second later at the earliest."""
+        def seconds(text):
+            h, m, s = text.split(":")
+            return int(h) * 3600 + int(m) * 60 + float(s)
+        now = self.since()
+        return now.keys() == before.keys() and all(abs(seconds(now[k]) - seconds(before[k])) < 0.1 for k in now)
 
     def prefixes(self, table):
         """prefix -> sorted next hops in BIRD's table (master4 or master6)."""
