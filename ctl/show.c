@@ -269,6 +269,7 @@ static void print_status(const struct ctl *c, const json_t *document)
 					       "LAST EXIT", "RETAINED", NULL };
 	struct table *t = table_new(headers);
 	const json_t *d, *config = json_object_get(document, "config"), *line;
+	const json_t *source = json_object_get(document, "source");
 	size_t i;
 
 	printf("node %s, role %s, version %s\n\n", text_of(document, "node"), text_of(document, "role"),
@@ -287,7 +288,8 @@ static void print_status(const struct ctl *c, const json_t *document)
 	if (*text_of(document, "statusd_error"))
 		printf("\nstatusd: %s\n", text_of(document, "statusd_error"));
 	else
-		printf("\nconfiguration: %s%s\n",
+		printf("\nsource: %s%s%s\nconfiguration: %s%s\n", text_of(source, "state"),
+		       *text_of(source, "text") ? ", " : "", text_of(source, "text"),
 		       json_is_true(json_object_get(config, "loaded")) ? "loaded" : "not loaded yet",
 		       json_is_true(json_object_get(config, "stale")) ? ", the newest one is not in force"
 								      : "");

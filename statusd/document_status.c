@@ -1,8 +1,9 @@
-/* The document `status`: what each daemon thinks of the configuration, and which topics are complete. Pure.
- */
+/* The document `status`: how well the source is known, what each daemon thinks of the configuration, and
+ * which topics are complete. Pure. */
 #include <stdbool.h>
 #include <string.h>
 
+#include "lib/base/strbuf.h"
 #include "statusd/documents.h"
 
 static const enum topic config_topics[] = { TOPIC_WATCHER_CONFIG, TOPIC_ALLOCATOR_CONFIG,
@@ -34,6 +35,29 @@ static void add_unique(json_t *array, char *const *texts, size_t n)
 	}
 }
 
+bool source_is_stale(const struct state *s)
+{
+	const Ingot__SourceStatus *m = state_get(s, TOPIC_SOURCE, "source");
+	return m && m->state == INGOT__SOURCE_STATE__SOURCE_STALE;
+}
+
+/* What a server or a path said may be no UTF-8. */
+static json_t *foreign_text(const char *text)
+{
+	char safe[4096];
+	return json_string(str_escape(text, strlen(text), safe, sizeof safe));
+}
+
+static json_t *source_part(const struct state *s)
+{
+	static const char *const states[] = { "waiting", "live", "stale", "held" };
+	const Ingot__SourceStatus *m = state_get(s, TOPIC_SOURCE, "source");
+	const char *state = !m ? "unknown" : (unsigned)m->state < 4 ? states[m->state] : "unknown";
+	return json_pack("{s:s, s:b, s:o, s:o, s:I}", "state", state, "stale", (int)source_is_stale(s),
+			 "text", foreign_text(m ? m->text : ""), "server", foreign_text(m ? m->server : ""),
+			 "since_ms", (json_int_t)(m ? m->since_ms : 0));
+}
+
 json_t *document_status(const struct state *s)
 {
 	json_t *errors = json_array(), *warnings = json_array(), *topics = json_object();
@@ -51,8 +75,8 @@ json_t *document_status(const struct state *s)
 				    json_pack("{s:b, s:I}", "synced", (int)s->synced[t], "entries",
 					      (json_int_t)map_len(&s->table[t])));
 	const Ingot__Leader *leader = state_get(s, TOPIC_LEADER, "leader");
-	return json_pack("{s:{s:b, s:s}, s:{s:b, s:b, s:o, s:o}, s:o}", "leader", "leading",
-			 (int)(leader && leader->leading), "holder", leader ? leader->holder : "", "config",
-			 "loaded", (int)sum.loaded, "stale", (int)sum.stale, "errors", errors, "warnings",
-			 warnings, "topics", topics);
+	return json_pack("{s:{s:b, s:s}, s:o, s:{s:b, s:b, s:o, s:o}, s:o}", "leader", "leading",
+			 (int)(leader && leader->leading), "holder", leader ? leader->holder : "", "source",
+			 source_part(s), "config", "loaded", (int)sum.loaded, "stale", (int)sum.stale,
+			 "errors", errors, "warnings", warnings, "topics", topics);
 }

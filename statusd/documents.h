@@ -12,7 +12,7 @@ json_t *document_pools(const struct state *s);
 json_t *document_peers(const struct state *s);
 json_t *document_members(const struct state *s);
 json_t *document_owners(const struct state *s);
-/* {"config": {...}, "topics": {...}} */
+/* {"leader": {...}, "source": {...}, "config": {...}, "topics": {...}} */
 json_t *document_status(const struct state *s);
 
 /* Everything known about one Service. subject is "namespace/name", or a name when only one Service has it. On
@@ -23,6 +23,9 @@ struct config_summary {
 	bool loaded, stale;
 };
 struct config_summary config_summary(const struct state *s);
+
+/* Objects are published from memory or from the state file, because their source cannot be asked now. */
+bool source_is_stale(const struct state *s);
 
 /* Arrays of texts for documents. */
 json_t *json_texts(char *const *v, size_t n);

@@ -76,7 +76,7 @@ static int serving_add_slice(struct serving *s, const Ingot__EndpointSlice *slic
 		const Ingot__Endpoint *e = slice->endpoints[i];
 		if (!endpoint_can_serve(e))
 			continue;
-		s->n++;
+		s->n += e->count ? e->count : 1;
 		if (*e->node_name && serving_add_node(s, e->node_name) < 0)
 			return -ENOMEM;
 	}

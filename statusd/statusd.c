@@ -94,7 +94,8 @@ static void on_state(void *ctx, const ProtobufCMessage *payload, struct exchange
 	free(why);
 }
 
-/* metallb_speaker_announced: what this node announces right now, rebuilt for each scrape. */
+/* metallb_speaker_announced: what this node announces right now, and how fresh its knowledge is; rebuilt for
+ * each scrape. */
 static void announced_series(struct statusd *s)
 {
 	metric_clear(s->announced);
@@ -118,6 +119,7 @@ static void announced_series(struct statusd *s)
 	struct config_summary sum = config_summary(&s->state);
 	*metric_value(s->loaded) = sum.loaded;
 	*metric_value(s->stale) = sum.stale;
+	*metric_value(s->source_stale) = source_is_stale(&s->state);
 }
 
 static void on_metrics_text(void *ctx, char *text)
@@ -197,7 +199,11 @@ static void add_metrics(struct statusd *s)
 				"1 once a configuration was accepted", METRIC_GAUGE, NULL);
 	s->stale = metrics_add(m, "metallb_k8s_client_config_stale_bool",
 			       "1 while the newest configuration is not in force", METRIC_GAUGE, NULL);
-	must(s->announced && s->loaded && s->stale);
+	s->source_stale =
+	    metrics_add(m, "ingot_source_stale",
+			"1 while the source of objects cannot be asked and what it said last is in force",
+			METRIC_GAUGE, NULL);
+	must(s->announced && s->loaded && s->stale && s->source_stale);
 }
 
 static const struct topic_reader reader = { .upsert = on_upsert, .remove = on_remove, .synced = on_synced };

@@ -18,7 +18,7 @@ struct statusd {
 	struct reader readers[TOPIC_N];
 	int metrics_fd, health_fd; /* listeners, -1 = off */
 	struct http *metrics, *health;
-	struct metric *announced, *loaded, *stale;
+	struct metric *announced, *loaded, *stale, *source_stale;
 };
 
 int statusd_open(struct daemon *d); /* listeners, before the sandbox */

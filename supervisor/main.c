@@ -72,11 +72,12 @@ static bool make_absolute(const char **path, const char *prefix, char buf[static
 
 static bool fill_paths(struct options *o)
 {
-	static char paths[5][PATH_BYTES];
+	static char paths[6][PATH_BYTES];
 	return make_absolute(&o->run_dir, "", paths[0]) && strlen(o->run_dir) <= 80 &&
 	       (!str_starts(o->source, "dir:") || make_absolute(&o->source, "dir:", paths[1])) &&
 	       make_absolute(&o->kubeconfig, "", paths[2]) &&
-	       make_absolute(&o->gossip_key_file, "", paths[3]) && make_absolute(&o->libexec, "", paths[4]);
+	       make_absolute(&o->gossip_key_file, "", paths[3]) && make_absolute(&o->libexec, "", paths[4]) &&
+	       make_absolute(&o->state_dir, "", paths[5]);
 }
 
 /* Descriptors 0 to 2 must exist: a socket that took the place of stderr would be given to all children. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -37,7 +38,8 @@ static int make_folders(const char *path)
 	}
 }
 
-/* Owned by uid ((uid_t)-1: left as it is), mode 0755. */
+/* Owned by uid ((uid_t)-1: left as it is), mode 0755. What is right already is left alone, and the mode comes
+ * first: root in a container may give a folder away, but not change one that belongs to another user. */
 static int own_folder(int dir, const char *name, uid_t uid)
 {
 	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
@@ -45,8 +47,12 @@ static int own_folder(int dir, const char *name, uid_t uid)
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	int r = 0;
-	if ((uid != (uid_t)-1 && fchown(fd, uid, uid) < 0) || fchmod(fd, 0755) < 0)
+	struct stat st;
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
+	if (r == 0 && (st.st_mode & 07777) != 0755 && fchmod(fd, 0755) < 0)
+		r = -errno;
+	bool given = uid == (uid_t)-1 || (st.st_uid == uid && st.st_gid == uid);
+	if (r == 0 && !given && fchown(fd, uid, uid) < 0)
 		r = -errno;
 	close(fd);
 	return r;

@@ -13,7 +13,8 @@ const struct table_row table_rows[] = {
 	  false,
 	  1000,
 	  /* How a Pod finds the API server, and ways round a proxy that libcurl knows. */
-	  { "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HTTPS_PROXY", "NO_PROXY" } },
+	  { "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HTTPS_PROXY", "https_proxy", "NO_PROXY",
+	    "no_proxy" } },
 	{ DAEMON_GOSSIPD, 1, true, 100, { 0 } },
 	{ DAEMON_ALLOCATOR, 2, false, 1000, { 0 } },
 	{ DAEMON_L2D, 0, false, 1000, { 0 } },

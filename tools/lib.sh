@@ -9,11 +9,12 @@ say() { printf '\n==> %s\n' "$*"; }
 die() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
 
 PACKAGES_BUILD="cmake ninja-build gcc libc6-dev pkg-config libnng-dev libprotobuf-c-dev protobuf-c-compiler
-  protobuf-compiler libyaml-dev libsodium-dev libcmocka-dev libjansson-dev libuv1-dev libmicrohttpd-dev
+  protobuf-compiler libcurl4-gnutls-dev libyaml-dev libsodium-dev libcmocka-dev libjansson-dev libuv1-dev libmicrohttpd-dev
   libmnl-dev libseccomp-dev libcap-ng-dev"
 PACKAGES_LAB="iproute2 nftables procps frr bird2 python3"
 PACKAGES_TEST="$PACKAGES_LAB clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev binutils git man-db
-  python3-pytest python3-scapy gobgpd tcpdump curl iputils-ping util-linux"
+  python3-pytest python3-scapy python3-yaml gobgpd tcpdump curl iputils-ping util-linux
+  etcd-server openssl"
 
 # install_packages NAME...: from Debian, only what is missing, without starting any service.
 install_packages() {

@@ -15,6 +15,7 @@
 #include "watcher/findings.h"
 #include "watcher/mirror.h"
 #include "watcher/quarantine.h"
+#include "watcher/reports_json.h"
 #include "watcher/stale.h"
 #include "watcher/status_dir.h"
 #include "watcher/watcher.h"
@@ -213,6 +214,20 @@ static void on_each_unseen(void *ctx, const char *folder, void (*fn)(void *tree,
 	mirror_each_unseen(((struct dir *)ctx)->mirror, folder, fn, tree);
 }
 
+/* What people are told about the folder: reason is why it cannot be read, NULL when it can. */
+static void say_source(struct dir *d, const char *reason)
+{
+	bool synced = d->w->synced;
+	char text[1024];
+	str_fmt(text, sizeof text, "%s%s", reason ? reason : "the folder is watched",
+		reason && synced ? "; everything stays as it was" : "");
+	watcher_source(d->w,
+		       !synced	? INGOT__SOURCE_STATE__SOURCE_WAITING
+		       : reason ? INGOT__SOURCE_STATE__SOURCE_STALE
+				: INGOT__SOURCE_STATE__SOURCE_LIVE,
+		       d->w->d->options.source, text);
+}
+
 static void on_settled(void *ctx, bool scanned)
 {
 	struct dir *d = ctx;
@@ -225,6 +240,7 @@ static void on_settled(void *ctx, bool scanned)
 		    LOG_ERROR, "source", "sourceEmpty",
 		    "%s had manifests and is empty now: nothing is taken away until one appears (or SIGHUP)",
 		    d->root);
+		say_source(d, "the folder had manifests and is empty now: one must appear, or SIGHUP");
 		return;
 	}
 	if (scanned && !d->scanned && d->kept >= 0)
@@ -241,6 +257,7 @@ static void on_settled(void *ctx, bool scanned)
 static void on_lost(void *ctx, const char *reason)
 {
 	struct dir *d = ctx;
+	say_source(d, reason);
 	if (reason) {
 		log_line(LOG_ERROR, "source", "sourceLost", "%s; everything stays as it was", reason);
 		return;
@@ -346,8 +363,10 @@ static void publish_all(void *ctx)
 	if (d->findings || doubles || mirror_doubles(d->mirror))
 		findings_publish(d->w, d->mirror);
 	d->findings = false;
-	if (d->scanned && !d->w->synced)
+	if (d->scanned && !d->w->synced) {
 		watcher_synced(d->w);
+		say_source(d, NULL);
+	}
 	remove_orphans(d);
 	*d->writes = (int64_t)status_dir_writes(d->status);
 }
@@ -404,13 +423,9 @@ static void *dir_new(struct watcher *w, const char *argument)
 static int dir_open(void *source)
 {
 	struct dir *d = source;
-	const struct options *o = &d->w->d->options;
-	unsigned long long base = 0;
-	bool changes_user = geteuid() == 0 && options_bool(o->sandbox) &&
-			    str_to_u64(o->uid_base, strlen(o->uid_base), UINT32_MAX / 2, &base);
 	if (access(d->root, F_OK) < 0)
 		return 0; /* said by dir_tree_join, which waits for it */
-	int rc = status_dir_prepare(d->status, changes_user ? (uid_t)base + watcher_uid_offset() : (uid_t)-1);
+	int rc = status_dir_prepare(d->status, watcher_uid(d->w));
 	if (rc < 0)
 		log_line(LOG_ERROR, "source", "statusStore", "%s/.status cannot be made: %s", d->root,
 			 strerror(-rc));
@@ -467,9 +482,12 @@ static void dir_node_status(void *source, enum node_status kind, const char *jso
 	status_dir_node(((struct dir *)source)->status, names[kind], json);
 }
 
-static void dir_event(void *source, const char *line)
+static void dir_event(void *source, const char *key, const Ingot__ServiceEvent *e)
 {
-	status_dir_event(((struct dir *)source)->status, line);
+	char *line = reports_json_event(loop_wall_ms(), key, e);
+	if (line)
+		status_dir_event(((struct dir *)source)->status, line);
+	free(line);
 }
 
 static const struct manifest_secret *dir_secret(void *source, enum kind k, const char *key, const char *item)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
@@ -11,7 +12,7 @@
 #include "watcher/reports.h"
 #include "watcher/watcher.h"
 
-static const struct source_ops *const sources[] = { &source_dir };
+static const struct source_ops *const sources[] = { &source_dir, &source_k8s };
 
 void watcher_put(struct watcher *w, enum kind k, const char *key, const ProtobufCMessage *m)
 {
@@ -38,9 +39,10 @@ void watcher_lead(struct watcher *w, bool leading, const char *holder)
 		 leading   ? "this watcher writes statuses"
 		 : *holder ? holder
 			   : "nobody leads yet");
+	bool gained = leading && !w->leading;
 	w->leading = leading;
 	publish_leader(w->publish, leading, leading ? w->d->options.node : holder);
-	if (leading)
+	if (gained)
 		publish_reassign(w->publish);
 }
 
@@ -49,19 +51,29 @@ void watcher_findings(struct watcher *w, const Ingot__ConfigStatus *s)
 	publish_findings(w->publish, s);
 }
 
+void watcher_source(struct watcher *w, Ingot__SourceState state, const char *server, const char *text)
+{
+	publish_source(w->publish, state, server, text);
+}
+
 bool watcher_may_lead(const struct watcher *w)
 {
 	return (w->d->daemons & READS(ALLOCATOR)) != 0;
 }
 
-unsigned watcher_uid_offset(void)
+uid_t watcher_uid(const struct watcher *w)
 {
 	static const unsigned offsets[DAEMON_N] = {
 #define X(constant, name, offset) [DAEMON_##constant] = (offset),
 		DAEMONS(X)
 #undef X
 	};
-	return offsets[DAEMON_WATCHER];
+	const struct options *o = &w->d->options;
+	unsigned long long base = 0;
+	if (geteuid() != 0 || !options_bool(o->sandbox) ||
+	    !str_to_u64(o->uid_base, strlen(o->uid_base), UINT32_MAX / 2, &base))
+		return (uid_t)-1;
+	return (uid_t)base + offsets[DAEMON_WATCHER];
 }
 
 static int on_open(struct daemon *d)
@@ -73,7 +85,7 @@ static int on_open(struct daemon *d)
 			w->ops = sources[i];
 	if (!w->ops) {
 		log_line(LOG_ERROR, "source", "configuration",
-			 "--source=%s: this build reads objects from dir:PATH only", d->options.source);
+			 "--source=%s: neither k8s nor dir:PATH", d->options.source);
 		return -EINVAL;
 	}
 	w->source = w->ops->new (w, d->options.source + strlen(w->ops->prefix));
@@ -103,6 +115,15 @@ static void on_reload(struct daemon *d)
 	w->ops->reload(w->source);
 }
 
+static void on_stop(struct daemon *d)
+{
+	struct watcher *w = d->self;
+	if (w->ops->stop)
+		w->ops->stop(w->source);
+	else
+		daemon_stopped(d);
+}
+
 static void on_explain(struct daemon *d, const char *subject, char *buf, size_t size)
 {
 	struct watcher *w = d->self;
@@ -125,6 +146,7 @@ int main(int argc, char **argv)
 		.id = DAEMON_WATCHER,
 		.open = on_open,
 		.join = on_join,
+		.stop = on_stop,
 		.reload = on_reload,
 		.explain = on_explain,
 		.close = on_close,

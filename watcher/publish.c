@@ -11,8 +11,10 @@
 
 struct publish {
 	struct watcher *w;
-	struct publisher *kinds[KIND_N], *leader, *findings;
-	int64_t *counts[KIND_N]; /* metric: how many objects are published */
+	struct publisher *kinds[KIND_N], *leader, *findings, *source;
+	Ingot__SourceState source_state; /* published last */
+	int64_t source_since_ms;	 /* Unix time; 0 = nothing was published */
+	int64_t *counts[KIND_N];	 /* metric: how many objects are published */
 	struct subscriber *assignments;
 	struct map wanted; /* Service key -> struct assigned */
 	mono_t started;
@@ -93,6 +95,8 @@ static void on_assignment_removed(void *ctx, const char *key)
 {
 	struct publish *p = ctx;
 	assigned_free(map_del(&p->wanted, key));
+	if (p->w->ops->unassign)
+		p->w->ops->unassign(p->w->source, key);
 }
 
 static bool open_topics(struct publish *p)
@@ -109,7 +113,8 @@ static bool open_topics(struct publish *p)
 	}
 	p->leader = bus_publish(p->w->d->bus, TOPIC_LEADER);
 	p->findings = bus_publish(p->w->d->bus, TOPIC_WATCHER_CONFIG);
-	return p->leader && p->findings;
+	p->source = bus_publish(p->w->d->bus, TOPIC_SOURCE);
+	return p->leader && p->findings && p->source;
 }
 
 struct publish *publish_new(struct watcher *w)
@@ -160,6 +165,7 @@ void publish_synced(struct publish *p)
 		publisher_synced(p->kinds[k]);
 	publisher_synced(p->leader);
 	publisher_synced(p->findings);
+	publisher_synced(p->source);
 }
 
 void publish_leader(struct publish *p, bool leading, const char *holder)
@@ -179,6 +185,24 @@ void publish_findings(struct publish *p, const Ingot__ConfigStatus *s)
 	int rc = publisher_put(p->findings, "watcher", &s->base);
 	if (rc < 0)
 		log_line(LOG_ERROR, "manifests", "publish", "%s", strerror(-rc));
+}
+
+void publish_source(struct publish *p, Ingot__SourceState state, const char *server, const char *text)
+{
+	Ingot__SourceStatus m = INGOT__SOURCE_STATUS__INIT;
+	char where[1024], sentence[1024];
+	if (p->source_since_ms == 0 || state != p->source_state)
+		p->source_since_ms = loop_wall_ms();
+	p->source_state = state;
+	str_fmt(where, sizeof where, "%s", server);
+	str_fmt(sentence, sizeof sentence, "%s", text);
+	m.state = state;
+	m.server = where;
+	m.text = sentence;
+	m.since_ms = p->source_since_ms;
+	int rc = publisher_put(p->source, "source", &m.base);
+	if (rc < 0)
+		log_line(LOG_ERROR, "source", "publish", "%s", strerror(-rc));
 }
 
 void publish_reassign(struct publish *p)

@@ -11,6 +11,7 @@ void publish_gone(struct publish *p, enum kind k, const char *key);
 void publish_synced(struct publish *p);
 void publish_leader(struct publish *p, bool leading, const char *holder);
 void publish_findings(struct publish *p, const Ingot__ConfigStatus *s);
+void publish_source(struct publish *p, Ingot__SourceState state, const char *server, const char *text);
 /* Every assignment that is known is judged again: leadership was gained. */
 void publish_reassign(struct publish *p);
 

@@ -10,7 +10,6 @@
 #include "watcher/reports_json.h"
 
 enum { COALESCE_US = 200000 };
-enum report { REPORT_L2, REPORT_BGP, REPORT_ALLOCATOR, REPORT_GOSSIPD, REPORT_BGPD, REPORT_N };
 
 struct source_topic {
 	struct reports *reports;
@@ -34,6 +33,7 @@ static const struct {
 } table[REPORT_N] = {
 	[REPORT_L2] = { TOPIC_L2_SERVICES, NODE_STATUS_L2, &ingot__l2_service_state__descriptor },
 	[REPORT_BGP] = { TOPIC_BGP_SERVICES, NODE_STATUS_BGP, &ingot__bgp_service_state__descriptor },
+	[REPORT_POOL] = { TOPIC_POOL_STATUS, NODE_STATUS_N, &ingot__pool_status__descriptor },
 	[REPORT_ALLOCATOR] = { TOPIC_ALLOCATOR_CONFIG, NODE_STATUS_CONFIGURATION,
 			       &ingot__config_status__descriptor },
 	[REPORT_GOSSIPD] = { TOPIC_GOSSIPD_CONFIG, NODE_STATUS_CONFIGURATION,
@@ -49,7 +49,10 @@ static void message_free(void *message)
 static void changed(struct source_topic *t)
 {
 	struct reports *r = t->reports;
-	r->changed |= 1u << table[t->report].status;
+	enum node_status s = table[t->report].status;
+	if (s == NODE_STATUS_N || (s != NODE_STATUS_CONFIGURATION && !r->w->ops->node_status))
+		return;
+	r->changed |= 1u << s;
 	if (r->waiting)
 		return;
 	r->waiting = true;
@@ -60,8 +63,15 @@ static void changed(struct source_topic *t)
 static void on_upsert(void *ctx, const char *key, const ProtobufCMessage *value)
 {
 	struct source_topic *t = ctx;
-	ProtobufCMessage *copy = message_copy(value);
+	const struct source_ops *ops = t->reports->w->ops;
 	void *old = NULL;
+	if (ops->report)
+		ops->report(t->reports->w->source, t->report, key, value);
+	/* Kept only for documents that hold all of them. */
+	enum node_status status = table[t->report].status;
+	if (status == NODE_STATUS_N || (!ops->node_status && status != NODE_STATUS_CONFIGURATION))
+		return;
+	ProtobufCMessage *copy = message_copy(value);
 	if (!copy || map_set(&t->reports->values[t->report], key, copy, &old) < 0) {
 		message_free(copy);
 		return;
@@ -73,8 +83,19 @@ static void on_upsert(void *ctx, const char *key, const ProtobufCMessage *value)
 static void on_remove(void *ctx, const char *key)
 {
 	struct source_topic *t = ctx;
+	const struct source_ops *ops = t->reports->w->ops;
+	if (ops->report)
+		ops->report(t->reports->w->source, t->report, key, NULL);
 	message_free(map_del(&t->reports->values[t->report], key));
 	changed(t);
+}
+
+static void on_synced(void *ctx)
+{
+	struct source_topic *t = ctx;
+	const struct source_ops *ops = t->reports->w->ops;
+	if (ops->report)
+		ops->report(t->reports->w->source, t->report, NULL, NULL);
 }
 
 /* Add what one daemon thinks of the configuration. */
@@ -102,7 +123,7 @@ static void settle(struct config_report *r, struct config_report now, struct str
 	*r = now;
 }
 
-static char *print_config(struct reports *r)
+static void gather_config(struct reports *r)
 {
 	struct config_report controller = { 0 }, speaker = { 0 };
 	struct strbuf errors = { 0 };
@@ -111,8 +132,8 @@ static char *print_config(struct reports *r)
 	judge(&r->values[REPORT_GOSSIPD], &speaker, &errors);
 	judge(&r->values[REPORT_BGPD], &speaker, &errors);
 	settle(&r->speaker, speaker, &errors);
-	const struct options *o = &r->w->d->options;
-	return reports_json_config(o->node, o->namespace, &r->controller, &r->speaker);
+	if (r->w->ops->configuration)
+		r->w->ops->configuration(r->w->source, &r->controller, &r->speaker);
 }
 
 static char *print(struct reports *r, enum node_status s)
@@ -121,7 +142,8 @@ static char *print(struct reports *r, enum node_status s)
 	switch (s) {
 	case NODE_STATUS_L2: return reports_json_l2(o->node, o->namespace, &r->values[REPORT_L2]);
 	case NODE_STATUS_BGP: return reports_json_bgp(o->node, o->namespace, &r->values[REPORT_BGP]);
-	case NODE_STATUS_CONFIGURATION: return print_config(r);
+	case NODE_STATUS_CONFIGURATION:
+		return reports_json_config(o->node, o->namespace, &r->controller, &r->speaker);
 	case NODE_STATUS_N: break;
 	}
 	return NULL;
@@ -132,7 +154,9 @@ static void on_timer(void *ctx)
 	struct reports *r = ctx;
 	r->waiting = false;
 	r->last = loop_now(r->w->d->loop);
-	for (unsigned s = 0; s < NODE_STATUS_N; s++) {
+	if (r->changed & 1u << NODE_STATUS_CONFIGURATION)
+		gather_config(r);
+	for (unsigned s = 0; s < NODE_STATUS_N && r->w->ops->node_status; s++) {
 		char *text = r->changed & 1u << s ? print(r, (enum node_status)s) : NULL;
 		if (text)
 			r->w->ops->node_status(r->w->source, (enum node_status)s, text);
@@ -143,7 +167,9 @@ static void on_timer(void *ctx)
 
 struct reports *reports_new(struct watcher *w)
 {
-	static const struct topic_reader reader = { .upsert = on_upsert, .remove = on_remove };
+	static const struct topic_reader reader = { .upsert = on_upsert,
+						    .remove = on_remove,
+						    .synced = on_synced };
 	struct reports *r = calloc(1, sizeof *r);
 	if (!r)
 		return NULL;
@@ -176,8 +202,6 @@ void reports_free(struct reports *r)
 void reports_event(struct reports *r, const char *key, const Ingot__ServiceEvent *e)
 {
 	daemon_decided(r->w->d, key, e->reason, "%s", e->message);
-	char *line = reports_json_event(loop_wall_ms(), key, e);
-	if (line)
-		r->w->ops->event(r->w->source, line);
-	free(line);
+	if (r->w->ops->event)
+		r->w->ops->event(r->w->source, key, e);
 }

@@ -5,24 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "lib/base/strbuf.h"
-
-static void rfc3339(int64_t ms, char buf[static 40])
-{
-	/* Civil date of a day number, Gregorian. */
-	int64_t s = ms / 1000, days = s / 86400 - (s % 86400 < 0), rest = s - days * 86400;
-	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
-		doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153, day = doy - (153 * mp + 2) / 5 + 1,
-		month = mp < 10 ? mp + 3 : mp - 9;
-	int64_t year = yoe + era * 400 + (month <= 2);
-	str_fmt(buf, 40, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lldZ", (long long)year, (long long)month,
-		(long long)day, (long long)(rest / 3600), (long long)(rest / 60 % 60),
-		(long long)(rest % 60));
-}
+#include "watcher/api_text.h"
 
 static char *finish(json_t *root, const char *end)
 {
@@ -43,24 +27,40 @@ static json_t *list_of(const char *kind, json_t *items)
 	return json_pack("{s:s, s:s, s:o}", "apiVersion", "metallb.io/v1beta1", "kind", name, "items", items);
 }
 
+/* Namespace of the Service with this key into buf; returns its name, NULL when the key has none. */
+static const char *split(const char *key, char ns[static 260])
+{
+	const char *slash = strchr(key, '/');
+	if (slash)
+		str_fmt(ns, 260, "%.*s", (int)(slash - key), key);
+	return slash ? slash + 1 : NULL;
+}
+
+static json_t *service_status(const char *node, const char *key, const char *list, json_t *items)
+{
+	char ns[260];
+	const char *name = split(key, ns);
+	if (name)
+		return json_pack("{s:s, s:s, s:s, s:o}", "node", node, "serviceName", name,
+				 "serviceNamespace", ns, list, items);
+	json_decref(items);
+	return NULL;
+}
+
 /* An object about a Service, named by its key so that the name stays. */
 static json_t *service_object(const char *kind, const char *prefix, const char *node, const char *ns,
 			      const char *key, json_t *status)
 {
 	static const uint8_t salt[16] = "ingot status obj";
-	const char *slash = strchr(key, '/');
 	char object[64], service_ns[260];
-	if (!status || !slash)
+	const char *name = split(key, service_ns);
+	if (!status || !name)
 		return NULL;
-	str_fmt(service_ns, sizeof service_ns, "%.*s", (int)(slash - key), key);
 	str_fmt(object, sizeof object, "%s-%016llx", prefix,
 		(unsigned long long)siphash24(salt, key, strlen(key)));
 	json_t *labels = json_pack("{s:s, s:s, s:s}", "metallb.io/node", node, "metallb.io/service-name",
-				   slash + 1, "metallb.io/service-namespace", service_ns);
+				   name, "metallb.io/service-namespace", service_ns);
 	json_t *meta = json_pack("{s:s, s:s, s:o}", "name", object, "namespace", ns, "labels", labels);
-	json_object_set_new(status, "node", json_string(node));
-	json_object_set_new(status, "serviceName", json_string(slash + 1));
-	json_object_set_new(status, "serviceNamespace", json_string(service_ns));
 	return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "metallb.io/v1beta1", "kind", kind, "metadata",
 			 meta, "status", status);
 }
@@ -84,12 +84,31 @@ static const struct map_entry **sorted(const struct map *m)
 	return v;
 }
 
-static json_t *l2_status(const Ingot__L2ServiceState *s)
+static int by_text(const void *a, const void *b)
 {
-	json_t *interfaces = json_array();
-	for (size_t i = 0; !s->all_interfaces && i < s->n_interfaces; i++)
-		json_array_append_new(interfaces, json_pack("{s:s}", "name", s->interfaces[i]));
-	return json_pack("{s:o}", "interfaces", interfaces);
+	const char *const *x = a, *const *y = b;
+	return strcmp(*x, *y);
+}
+
+/* Texts in order, each as itself or as {field: text}. */
+static json_t *sorted_list(char *const *texts, size_t n, const char *field)
+{
+	const char **v = calloc(n + 1, sizeof *v);
+	json_t *list = json_array();
+	for (size_t i = 0; v && i < n; i++)
+		v[i] = texts[i];
+	if (v && n > 1)
+		qsort(v, n, sizeof *v, by_text);
+	for (size_t i = 0; v && i < n; i++)
+		json_array_append_new(list, field ? json_pack("{s:s}", field, v[i]) : json_string(v[i]));
+	free(v);
+	return list;
+}
+
+json_t *reports_json_l2_status(const char *node, const char *key, const Ingot__L2ServiceState *s)
+{
+	size_t n = s->all_interfaces ? 0 : s->n_interfaces;
+	return service_status(node, key, "interfaces", sorted_list(s->interfaces, n, "name"));
 }
 
 char *reports_json_l2(const char *node, const char *ns, const struct map *l2)
@@ -99,19 +118,17 @@ char *reports_json_l2(const char *node, const char *ns, const struct map *l2)
 	for (size_t i = 0; v && v[i]; i++) {
 		const Ingot__L2ServiceState *s = v[i]->value;
 		if (s->announcing)
-			json_array_append_new(items, service_object("ServiceL2Status", "l2", node, ns,
-								    v[i]->key, l2_status(s)));
+			json_array_append_new(items,
+					      service_object("ServiceL2Status", "l2", node, ns, v[i]->key,
+							     reports_json_l2_status(node, v[i]->key, s)));
 	}
 	free(v);
 	return finish(list_of("ServiceL2Status", items), "");
 }
 
-static json_t *bgp_status(const Ingot__BgpServiceState *s)
+json_t *reports_json_bgp_status(const char *node, const char *key, const Ingot__BgpServiceState *s)
 {
-	json_t *peers = json_array();
-	for (size_t i = 0; i < s->n_peers; i++)
-		json_array_append_new(peers, json_string(s->peers[i]));
-	return json_pack("{s:o}", "peers", peers);
+	return service_status(node, key, "peers", sorted_list(s->peers, s->n_peers, NULL));
 }
 
 char *reports_json_bgp(const char *node, const char *ns, const struct map *bgp)
@@ -121,25 +138,34 @@ char *reports_json_bgp(const char *node, const char *ns, const struct map *bgp)
 	for (size_t i = 0; v && v[i]; i++) {
 		const Ingot__BgpServiceState *s = v[i]->value;
 		if (s->n_peers)
-			json_array_append_new(items, service_object("ServiceBGPStatus", "bgp", node, ns,
-								    v[i]->key, bgp_status(s)));
+			json_array_append_new(items,
+					      service_object("ServiceBGPStatus", "bgp", node, ns, v[i]->key,
+							     reports_json_bgp_status(node, v[i]->key, s)));
 	}
 	free(v);
 	return finish(list_of("ServiceBGPStatus", items), "");
 }
 
+json_t *reports_json_config_status(const char *condition, const struct config_report *r)
+{
+	char since[RFC3339_SIZE], message[4096] = "", errors[4096 - 32];
+	if (!r->exists)
+		return json_pack("{s:s, s:s}", "result", "Unknown", "errorSummary", "");
+	if (!r->valid)
+		str_fmt(message, sizeof message, "configuration error: %s",
+			api_text(r->errors, errors, sizeof errors));
+	json_t *c =
+	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", condition, "status", r->valid ? "True" : "False",
+		      "reason", r->valid ? "Reconciled" : "ConfigurationError", "message", message,
+		      "lastTransitionTime", rfc3339(r->since_ms, since));
+	return json_pack("{s:s, s:s, s:[o]}", "result", r->valid ? "Valid" : "Invalid", "errorSummary",
+			 message, "conditions", c);
+}
+
 static json_t *config_object(const char *name, const char *ns, json_t *labels, const char *condition,
 			     const struct config_report *r)
 {
-	char since[40], message[4096] = "";
-	rfc3339(r->since_ms, since);
-	if (!r->valid)
-		str_fmt(message, sizeof message, "configuration error: %s", r->errors);
-	json_t *c = json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s}", "type", condition, "status", r->valid ? "True" : "False", "reason",
-	    r->valid ? "Reconciled" : "ConfigurationError", "message", message, "lastTransitionTime", since);
-	json_t *status = json_pack("{s:s, s:s, s:[o]}", "result", r->valid ? "Valid" : "Invalid",
-				   "errorSummary", message, "conditions", c);
+	json_t *status = reports_json_config_status(condition, r);
 	json_t *meta = json_pack("{s:s, s:s, s:o}", "name", name, "namespace", ns, "labels", labels);
 	return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "metallb.io/v1beta1", "kind",
 			 "ConfigurationState", "metadata", meta, "status", status);
@@ -167,10 +193,9 @@ char *reports_json_config(const char *node, const char *ns, const struct config_
 
 char *reports_json_event(int64_t at_ms, const char *key, const Ingot__ServiceEvent *e)
 {
-	char at[40];
-	rfc3339(at_ms, at);
-	return finish(json_pack("{s:s, s:s, s:s, s:s, s:s}", "time", at, "service", key, "type",
-				e->warning ? "Warning" : "Normal", "reason", e->reason, "message",
+	char at[RFC3339_SIZE];
+	return finish(json_pack("{s:s, s:s, s:s, s:s, s:s}", "time", rfc3339(at_ms, at), "service", key,
+				"type", e->warning ? "Warning" : "Normal", "reason", e->reason, "message",
 				e->message),
 		      "\n");
 }

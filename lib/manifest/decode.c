@@ -28,8 +28,9 @@ report(struct decoder *d, enum diag_severity severity, const struct where *at, c
 	struct strbuf path = { 0 }, text = { 0 };
 	path_of(at, &path);
 	strbuf_vfmt(&text, fmt, ap);
-	char origin[512];
-	str_fmt(origin, sizeof origin, "%s:%u:%u", d->file, at->node->line, at->node->column);
+	char origin[512] = "";
+	if (!decode_is_served(d))
+		str_fmt(origin, sizeof origin, "%s:%u:%u", d->file, at->node->line, at->node->column);
 	diags_add(d->diags, severity, d->kind, d->name, strbuf_get(&path), origin, "%s", strbuf_get(&text));
 	strbuf_fini(&path);
 	strbuf_fini(&text);
@@ -143,6 +144,13 @@ static int by_key(const void *a, const void *b)
 	return strcmp((*x)->key, (*y)->key);
 }
 
+bool decode_key(struct decoder *d, const struct where *at, const struct node *key)
+{
+	if (key->type == NODE_BYTES)
+		decode_error(d, at, "a key is no text");
+	return key->type != NODE_BYTES;
+}
+
 void decode_keys(struct decoder *d, const struct where *at, bool (*want)(const char *key), size_t *n,
 		 Ingot__KeyValue ***ret)
 {
@@ -153,8 +161,11 @@ void decode_keys(struct decoder *d, const struct where *at, bool (*want)(const c
 	for (size_t i = 0; i < at->node->n && !d->oom; i++) {
 		const struct node_pair *p = &at->node->pairs[i];
 		struct where here = where_child(at, p->key->text, p->value);
+		bool wanted = !want || want(p->key->text);
+		if (!wanted && decode_is_served(d))
+			continue;
 		const char *text = p->value->type == NODE_NULL ? "" : decode_text(d, &here);
-		if (!text || (want && !want(p->key->text)))
+		if (!text || !wanted || !decode_key(d, at, p->key))
 			continue;
 		Ingot__KeyValue *kv = decode_new(d, &ingot__key_value__descriptor);
 		if (!kv)
@@ -370,7 +381,7 @@ void decode_table(struct decoder *d, const struct where *at, const struct table 
 		struct where here = where_child(at, p->key->text, p->value);
 		if (f && p->value->type != NODE_NULL)
 			decode_field(d, &here, f, message);
-		if (!f && !t->open) {
+		if (!f && !t->open && !decode_is_served(d)) {
 			here.node = p->key;
 			decode_warning(d, &here, "unknown field");
 		}

@@ -19,7 +19,7 @@ struct where {
 };
 
 struct decoder {
-	const char *file;
+	const char *file; /* NULL: the object comes from an API server, see decode_is_served */
 	struct diags *diags;
 	const char *kind;
 	char name[OBJECT_KEY]; /* "namespace/name", for messages */
@@ -27,6 +27,14 @@ struct decoder {
 	bool oom;
 	struct manifest_secrets *secrets;
 };
+
+/* An API server has checked the object, filled in its defaults and dropped what its schema does not know; newer
+ * servers add fields of their own. So unknown fields are no news, and nothing is filled in that only a manifest
+ * lacks. */
+static inline bool decode_is_served(const struct decoder *d)
+{
+	return !d->file;
+}
 
 enum field_type {
 	FIELD_SKIP, /* known, not read */
@@ -103,6 +111,8 @@ void *decode_new(struct decoder *d, const ProtobufCMessageDescriptor *descriptor
 void decode_set(struct decoder *d, char **member, const char *text);
 /* The text of a node; NULL after an error. */
 const char *decode_text(struct decoder *d, const struct where *at);
+/* Can the key of a map of texts be kept? False after an error. */
+bool decode_key(struct decoder *d, const struct where *at, const struct node *key);
 /* One "key: text" of each entry of the map at->node that want (NULL: all) likes, sorted by key. */
 void decode_keys(struct decoder *d, const struct where *at, bool (*want)(const char *key), size_t *n,
 		 Ingot__KeyValue ***ret);

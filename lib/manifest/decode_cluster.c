@@ -110,7 +110,11 @@ static void decode_data(struct decoder *d, const struct where *at, void *message
 	for (size_t i = 0; i < at->node->n && !d->oom; i++) {
 		const struct node_pair *p = &at->node->pairs[i];
 		struct where here = where_child(at, p->key->text, p->value);
-		if (!node_get(over, p->key->text))
+		if (!decode_key(d, at, p->key))
+			return;
+		if (p->value->type == NODE_BYTES)
+			decode_secret(d, p->key->text, p->value->text, p->value->n);
+		else if (!node_get(over, p->key->text))
 			decode_base64(d, &here);
 	}
 }

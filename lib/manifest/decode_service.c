@@ -155,7 +155,7 @@ static void service_finish(struct decoder *d, const struct where *at, void *mess
 	default_text(d, &s->external_traffic_policy, "Cluster");
 	for (size_t i = 0; i < s->n_ports; i++)
 		default_text(d, &s->ports[i]->protocol, "TCP");
-	if (d->n_errors == 0 && !d->oom)
+	if (d->n_errors == 0 && !d->oom && !decode_is_served(d))
 		default_families(d, s);
 }
 
@@ -210,7 +210,7 @@ static void slice_finish(struct decoder *d, const struct where *at, void *messag
 	struct where here = where_child(at, "metadata.labels", at->node);
 	if (name)
 		decode_set(d, &s->service_name, name);
-	else
+	else if (!decode_is_served(d))
 		decode_warning(d, &here, "no label kubernetes.io/service-name: it belongs to no Service");
 }
 
@@ -239,7 +239,8 @@ static void decode_subset_addresses(struct decoder *d, const struct where *at, I
 	}
 	for (size_t i = 0; i < at->node->n && !d->oom; i++) {
 		struct where here = where_item(at, i);
-		if (s->n_endpoints >= LIMIT_ENDPOINTS) {
+		/* Old servers keep all endpoints of a Service in one object; its size is the limit then. */
+		if (s->n_endpoints >= LIMIT_ENDPOINTS && !decode_is_served(d)) {
 			decode_error(d, &here, "more than %d addresses", LIMIT_ENDPOINTS);
 			return;
 		}

@@ -140,14 +140,16 @@ static Ingot__ObjectMeta *decode_meta(struct decoder *d, const struct where *at,
 	if (!m)
 		return NULL;
 	struct where here = where_child(at, "metadata", node);
-	char origin[512];
 	decode_table(d, &here, &decode_meta_table, m);
 	if (!namespaced && *m->namespace_)
 		decode_set(d, &m->namespace_, "");
 	if (namespaced && !*m->namespace_)
 		decode_set(d, &m->namespace_, "default");
-	str_fmt(origin, sizeof origin, "%s:%u", d->file, at->node->line);
-	decode_set(d, &m->origin, origin);
+	if (!decode_is_served(d)) {
+		char origin[512];
+		str_fmt(origin, sizeof origin, "%s:%u", d->file, at->node->line);
+		decode_set(d, &m->origin, origin);
+	}
 	return m;
 }
 
@@ -184,20 +186,47 @@ static void give_broken(struct parse *p, enum kind kind)
 	p->each(p->ctx, &o);
 }
 
+/* defect: why the object is broken already; NULL: nothing is known against it. */
+static void decode_known(struct decoder *d, const struct node *n, const struct kind_decoder *k,
+			 const char *defect, struct manifest_object *o)
+{
+	struct where root = { .node = n };
+	o->kind = k->kind;
+	d->kind = k->kind_name;
+	d->secrets = &o->secrets;
+	identify(d, &root, k, o);
+	if (defect)
+		decode_error(d, &root, "%s", defect);
+	else if (n->weight > 2 * LIMIT_OBJECT_BYTES)
+		decode_error(d, &root, "larger than %d bytes", LIMIT_OBJECT_BYTES);
+	else if (o->key[0])
+		o->message = decode_object(d, &root, k);
+	if (!o->message)
+		manifest_secrets_fini(&o->secrets);
+}
+
+int manifest_decode_node(const struct node *n, const char *api_version, const char *kind, const char *defect,
+			 struct diags *diags, struct manifest_object *ret)
+{
+	struct decoder d = { .diags = diags, .kind = kind };
+	const struct kind_decoder *near = NULL, *k = decoder_of(api_version, kind, &near);
+	*ret = (struct manifest_object){ .kind = KIND_N };
+	if (k) {
+		decode_known(&d, n, k, defect, ret);
+	} else {
+		char shown[128];
+		struct where root = { .node = n };
+		decode_error(&d, &root, "\"%s\" has no such kind that is read",
+			     str_escape(api_version, strlen(api_version), shown, sizeof shown));
+	}
+	return d.oom ? -ENOMEM : 0;
+}
+
 static void parse_known(struct parse *p, const struct node *n, const struct kind_decoder *k)
 {
-	struct manifest_object o = { .kind = k->kind };
-	struct decoder d = {
-		.file = p->file, .diags = p->diags, .kind = k->kind_name, .secrets = &o.secrets
-	};
-	struct where root = { .node = n };
-	identify(&d, &root, k, &o);
-	if (n->weight > 2 * LIMIT_OBJECT_BYTES)
-		decode_error(&d, &root, "larger than %d bytes", LIMIT_OBJECT_BYTES);
-	else if (o.key[0])
-		o.message = decode_object(&d, &root, k);
-	if (!o.message)
-		manifest_secrets_fini(&o.secrets);
+	struct manifest_object o = { 0 };
+	struct decoder d = { .file = p->file, .diags = p->diags };
+	decode_known(&d, n, k, NULL, &o);
 	p->oom |= d.oom;
 	p->counts.objects += o.message != NULL;
 	p->counts.broken += o.message == NULL;

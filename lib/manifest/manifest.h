@@ -1,6 +1,6 @@
 /* Manifests, as kubectl takes them, to messages of proto/objects.proto: multi-document YAML and JSON, List
- * kinds, defaults and schema checks as the API server would do them. Pure: bytes in memory to objects. Used
- * by the watcher and by ingotctl validate. */
+ * kinds, defaults and schema checks as the API server would do them. Objects that an API server sent take the
+ * same way. Pure: bytes in memory to objects. Used by the watcher and by ingotctl validate. */
 #ifndef INGOT_MANIFEST_MANIFEST_H
 #define INGOT_MANIFEST_MANIFEST_H
 
@@ -9,6 +9,8 @@
 
 #include "lib/model/diag.h"
 #include "lib/model/objects.h"
+
+struct node; /* lib/manifest/tree.h */
 
 /* What must not travel on the bus: values of a Secret, the inline password of a BGPPeer (key "password"). */
 struct manifest_secret {
@@ -45,5 +47,13 @@ struct manifest_counts {
 typedef void (*manifest_each)(void *ctx, struct manifest_object *object);
 int manifest_parse(const char *file_name, const void *data, size_t len, struct diags *diags,
 		   manifest_each each, void *ctx, struct manifest_counts *counts);
+
+/* One object of an API server, as a tree (lines and columns are not used). Against a manifest: no origin,
+ * neither in the message nor in diagnostics; unknown fields are passed over; no cluster IPs are made up.
+ * api_version and kind: the object's own or its list's. defect: why the object could not be read whole (n is
+ * then what is left of it, its metadata at least if it is to be named), NULL for a good one. The caller takes
+ * message and secrets of *ret; its message is NULL when it is broken. 0; -ENOMEM (message NULL). */
+int manifest_decode_node(const struct node *n, const char *api_version, const char *kind, const char *defect,
+			 struct diags *diags, struct manifest_object *ret);
 
 #endif

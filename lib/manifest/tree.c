@@ -389,6 +389,7 @@ const char *node_describe(const struct node *n, char *buf, size_t size)
 	case NODE_STRING: str_fmt(buf, size, "the text \"%s\"", text); break;
 	case NODE_LIST: str_fmt(buf, size, "a list"); break;
 	case NODE_MAP: str_fmt(buf, size, "a map"); break;
+	case NODE_BYTES: str_fmt(buf, size, "bytes that are no text"); break;
 	}
 	return buf;
 }

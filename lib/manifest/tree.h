@@ -16,7 +16,16 @@ enum {
 	TREE_MAX_WEIGHT = 256 << 20, /* one document, aliases expanded */
 };
 
-enum node_type { NODE_NULL, NODE_BOOL, NODE_INT, NODE_FLOAT, NODE_STRING, NODE_LIST, NODE_MAP };
+enum node_type {
+	NODE_NULL,
+	NODE_BOOL,
+	NODE_INT,
+	NODE_FLOAT,
+	NODE_STRING,
+	NODE_LIST,
+	NODE_MAP,
+	NODE_BYTES, /* no text: not UTF-8, with a NUL, or meant as bytes. Only from an API server, never from a file */
+};
 
 struct node;
 struct node_pair {
@@ -27,7 +36,7 @@ struct node {
 	enum node_type type;
 	uint32_t line, column; /* from 1 */
 	size_t weight;	       /* bytes of scalars plus one per node, aliases expanded; saturates */
-	const char *text;      /* scalars: as written, NUL-terminated, without inner NUL */
+	const char *text;      /* scalars: as written, NUL-terminated, without inner NUL but in NODE_BYTES */
 	size_t n;	       /* scalars: bytes of text; lists and maps: entries */
 	union {
 		const struct node *const *items; /* NODE_LIST */

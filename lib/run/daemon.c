@@ -153,6 +153,7 @@ static int daemon_configure(struct daemon *d, int argc)
 	}
 	p->pair = alone ? -1 : FD_SUPERVISOR;
 	p->sandbox.options = &d->options;
+	p->sandbox.reads = p->reads;
 	p->sandbox.enabled = options_bool(d->options.sandbox);
 	p->own_uid = !shared_uid && geteuid() == 0 && p->sandbox.enabled;
 	p->uid_base = p->own_uid ? (uid_t)base : (uid_t)-1;
@@ -188,6 +189,15 @@ static void daemon_make_folder(const struct daemon *d)
 	(void)!mkdir(path, 0755);
 	if (d->priv->own_uid)
 		(void)!chown(path, d->priv->sandbox.uid, d->priv->sandbox.uid);
+}
+
+int daemon_may_read(struct daemon *d, const char *path)
+{
+	struct daemon_private *p = d->priv;
+	if (p->n_reads == DAEMON_READS)
+		return -ENOSPC;
+	p->reads[p->n_reads++] = path;
+	return 0;
 }
 
 static int daemon_enter_sandbox(struct daemon *d)

@@ -45,6 +45,10 @@ struct daemon_ops {
 /* Runs the daemon; returns the exit status for main. */
 int daemon_main(int argc, char **argv, const struct daemon_ops *ops, void *self);
 
+/* From ops->open: the daemon may also read this file (and its folder: it may be replaced there) in its
+ * sandbox. path is borrowed until join. 0, or -ENOSPC when there are too many. */
+int daemon_may_read(struct daemon *d, const char *path);
+
 /* Say ready to the supervisor, once: the first whole state is applied. */
 void daemon_ready(struct daemon *d);
 void daemon_stopped(struct daemon *d);

@@ -7,6 +7,8 @@
 #include "lib/run/sandbox.h"
 #include "lib/run/supwire.h"
 
+enum { DAEMON_READS = 16 };
+
 struct daemon_retained {
 	char name[SUP_NAME];
 	int fd;
@@ -15,6 +17,8 @@ struct daemon_retained {
 struct daemon_private {
 	const struct daemon_ops *ops;
 	struct sandbox_context sandbox;
+	const char *reads[DAEMON_READS + 1]; /* of sandbox */
+	size_t n_reads;
 	uid_t uid_base;
 	bool own_uid; /* becomes a user of its own */
 	int pair;     /* to the supervisor; -1 = none */

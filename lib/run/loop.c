@@ -1,10 +1,11 @@
 /* The event loop of every daemon: libuv for descriptors, one boot-time timerfd under a deadline heap for
- * timers (so that everything that became due during a suspend fires at once after it), and deferred calls at
- * the end of a turn. Runs in every daemon, on its one thread of our code. Must not block anywhere but in
- * libuv's poll. */
+ * timers (so that everything that became due during a suspend fires at once after it), deferred calls at the
+ * end of a turn, and a thread that waits for the disk. Runs in every daemon, on its one thread of our code.
+ * Must not block anywhere but in libuv's poll. */
 #include "lib/run/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct loop {
 	uint64_t turn;
 	struct heap timers;
 	struct loop_defer *asked, **asked_tail;
+	unsigned syncs; /* on their way */
 };
 
 struct loop_timer {
@@ -51,6 +53,15 @@ struct loop_defer {
 	bool is_asked;
 	uint64_t turn; /* asked in this one */
 	void (*fn)(void *ctx);
+	void *ctx;
+};
+
+struct loop_sync {
+	uv_fs_t request;
+	struct loop *loop;
+	int fd; /* own duplicate while it is on its way, else -1 */
+	bool is_freed;
+	void (*fn)(void *ctx, int error);
 	void *ctx;
 };
 
@@ -144,6 +155,9 @@ struct loop *loop_new(void)
 	struct loop *l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
+	/* Before any thread: libuv would start four for its first slow call, where one has nothing to do most
+	 * of the time. */
+	(void)!setenv("UV_THREADPOOL_SIZE", "1", 0);
 	l->asked_tail = &l->asked;
 	l->armed = MONO_NEVER;
 	heap_init(&l->timers);
@@ -173,6 +187,8 @@ void loop_free(struct loop *l)
 	uv_close((uv_handle_t *)&l->before_poll, NULL);
 	/* Frees the watches that were closed in the last turn, too. */
 	uv_run(&l->uv, UV_RUN_NOWAIT);
+	while (l->syncs > 0)
+		uv_run(&l->uv, UV_RUN_ONCE);
 	must(uv_loop_close(&l->uv) == 0); /* else a watch was not freed */
 	heap_fini(&l->timers);
 	close(l->timer_fd);
@@ -331,4 +347,60 @@ void loop_defer_free(struct loop_defer *d)
 			l->asked_tail = at;
 	}
 	free(d);
+}
+
+struct loop_sync *loop_sync_new(struct loop *l, void (*fn)(void *ctx, int error), void *ctx)
+{
+	struct loop_sync *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->loop = l;
+	s->fd = -1;
+	s->fn = fn;
+	s->ctx = ctx;
+	return s;
+}
+
+static void loop_on_synced(uv_fs_t *request)
+{
+	struct loop_sync *s = request->data;
+	int error = (int)request->result;
+	uv_fs_req_cleanup(request);
+	close(s->fd);
+	s->fd = -1;
+	s->loop->syncs--;
+	if (s->is_freed) {
+		free(s);
+		return;
+	}
+	loop_touch(s->loop);
+	s->fn(s->ctx, error);
+}
+
+int loop_sync_start(struct loop_sync *s, int fd)
+{
+	if (s->fd >= 0)
+		return -EBUSY;
+	s->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (s->fd < 0)
+		return -errno;
+	s->request.data = s;
+	int r = uv_fs_fdatasync(&s->loop->uv, &s->request, s->fd, loop_on_synced);
+	if (r < 0) {
+		close(s->fd);
+		s->fd = -1;
+		return r;
+	}
+	s->loop->syncs++;
+	return 0;
+}
+
+void loop_sync_free(struct loop_sync *s)
+{
+	if (!s)
+		return;
+	if (s->fd >= 0)
+		s->is_freed = true; /* its end frees it */
+	else
+		free(s);
 }

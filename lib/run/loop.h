@@ -11,6 +11,7 @@ struct loop;
 struct loop_timer;
 struct loop_fd;
 struct loop_defer;
+struct loop_sync;
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
@@ -39,5 +40,12 @@ void loop_fd_free(struct loop_fd *w);
 struct loop_defer *loop_defer_new(struct loop *l, void (*fn)(void *ctx), void *ctx);
 void loop_defer_ask(struct loop_defer *d);
 void loop_defer_free(struct loop_defer *d);
+
+/* Wait for the disk without stopping the loop: fdatasync on a thread of libuv, then fn(ctx, 0 or a negative
+ * errno) from the loop. Only for what is too slow to be waited for; a whole thread waits. */
+struct loop_sync *loop_sync_new(struct loop *l, void (*fn)(void *ctx, int error), void *ctx);
+/* fd may be closed at once. One at a time: -EBUSY; or another negative errno, and fn is not called. */
+int loop_sync_start(struct loop_sync *s, int fd);
+void loop_sync_free(struct loop_sync *s); /* fn is not called any more; loop_free waits for the disk */
 
 #endif

@@ -79,6 +79,11 @@ static const char *check_name(const char *v)
 	return strlen(v) <= 253 && strspn(v, allowed) == strlen(v) ? NULL : "a Kubernetes name";
 }
 
+static const char *check_secret_name(const char *v)
+{
+	return v[0] ? check_name(v) : "the name of a Secret";
+}
+
 static const char *check_class(const char *v)
 {
 	return strlen(v) <= 253 && strcspn(v, " \t\r\n\"\\") == strlen(v) ? NULL : "a load balancer class";
@@ -158,9 +163,14 @@ static const struct {
 	{ "run-dir", check_run_dir },
 	{ "namespace", check_name },
 	{ "kubeconfig", check_path_or_empty },
+	{ "pod-name", check_name },
+	{ "pod-uid", check_name },
+	{ "state-dir", check_path_or_empty },
+	{ "coexist", check_bool },
 	{ "gossip-bind", check_address },
 	{ "gossip-port", check_port },
 	{ "gossip-key-file", check_path_or_empty },
+	{ "ml-secret-name", check_secret_name },
 	{ "metrics", check_listener },
 	{ "health", check_listener },
 	{ "bgp-listen", check_listener },

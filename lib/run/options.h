@@ -18,13 +18,22 @@
 	X(namespace, "namespace", "INGOT_NAMESPACE", "", "NAME", ALL_ROOMS,                                  \
 	  "namespace of the metallb.io objects")                                                             \
 	X(kubeconfig, "kubeconfig", "INGOT_KUBECONFIG", "", "FILE", READS(WATCHER),                          \
-	  "how to reach the API server")                                                                     \
+	  "how to reach the API server; default: as a Pod does")                                             \
+	X(pod_name, "pod-name", "INGOT_POD_NAME", "", "NAME", READS(WATCHER),                                \
+	  "name of the Pod that this is: it owns the status objects")                                        \
+	X(pod_uid, "pod-uid", "INGOT_POD_UID", "", "UID", READS(WATCHER), "uid of that Pod")                 \
+	X(state_dir, "state-dir", "INGOT_STATE_DIR", "/var/lib/ingot", "DIR", READS(WATCHER),                \
+	  "what is known is kept there over a restart; empty: nowhere")                                      \
+	X(coexist, "coexist", "INGOT_COEXIST", "false", "BOOL", READS(WATCHER),                              \
+	  "work although MetalLB runs in this cluster")                                                      \
 	X(gossip_bind, "gossip-bind", "INGOT_GOSSIP_BIND", "", "ADDRESS", READS(GOSSIPD),                    \
 	  "address for gossip; default: the node's internal address, found from its Node object")            \
 	X(gossip_port, "gossip-port", "INGOT_GOSSIP_PORT", "7946", "PORT", READS(GOSSIPD),                   \
 	  "UDP and TCP port")                                                                                \
 	X(gossip_key_file, "gossip-key-file", "INGOT_GOSSIP_KEY_FILE", "", "FILE", READS(GOSSIPD),           \
-	  "file with the shared secret; default: the Secret memberlist")                                     \
+	  "file with the shared secret; default: the Secret of --ml-secret-name")                            \
+	X(secret_name, "ml-secret-name", "INGOT_ML_SECRET_NAME", "memberlist", "NAME",                       \
+	  READS(WATCHER) | READS(GOSSIPD), "Secret with the shared secret of gossip")                        \
 	X(metrics, "metrics", "INGOT_METRICS", "0.0.0.0:9120", "ADDRESS:PORT", READS(STATUSD),               \
 	  "metrics listener; empty or port 0 turns it off")                                                  \
 	X(health, "health", "INGOT_HEALTH", "127.0.0.1:17472", "ADDRESS:PORT", READS(STATUSD),               \

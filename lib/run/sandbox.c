@@ -148,6 +148,7 @@ static bool rule_path(const struct sandbox_file *f, const struct sandbox_rules *
 		if (o->kubeconfig[0])
 			folder_of(o->kubeconfig, buf, PATH_BYTES);
 		break;
+	case PATH_STATE: str_fmt(buf, PATH_BYTES, "%s", o->state_dir); break;
 	case PATH_GOSSIP_KEY:
 		if (o->gossip_key_file[0])
 			folder_of(o->gossip_key_file, buf, PATH_BYTES);
@@ -176,17 +177,32 @@ static int add_path(int ruleset, const char *path, uint64_t rights)
 	return r;
 }
 
-static int add_paths(int ruleset, uint64_t handled, const struct sandbox_rules *r, const struct options *o)
+/* A file by itself, since it may be a link to elsewhere, and its folder, since it is replaced as a whole when
+ * it changes. The root folder would be everything. */
+static int add_read(int ruleset, uint64_t handled, const char *file)
+{
+	char folder[PATH_BYTES];
+	int result = add_path(ruleset, file, landlock_rights(FILES_READ, handled));
+	folder_of(file, folder, sizeof folder);
+	if (result == 0 && strcmp(folder, "/") != 0)
+		result = add_path(ruleset, folder, landlock_rights(FILES_READ, handled));
+	return result;
+}
+
+static int add_paths(int ruleset, uint64_t handled, const struct sandbox_rules *r,
+		     const struct sandbox_context *c)
 {
 	char path[PATH_BYTES];
 	int result = 0;
 	for (size_t i = 0; i < sandbox_n_files && result == 0; i++)
-		if (rule_path(&sandbox_files[i], r, o, path))
+		if (rule_path(&sandbox_files[i], r, c->options, path))
 			result = add_path(ruleset, path, landlock_rights(sandbox_files[i].access, handled));
+	for (size_t i = 0; c->reads && c->reads[i] && result == 0; i++)
+		result = add_read(ruleset, handled, c->reads[i]);
 	return result;
 }
 
-static int enter_landlock(const struct sandbox_rules *r, const struct options *o, char *missing,
+static int enter_landlock(const struct sandbox_rules *r, const struct sandbox_context *c, char *missing,
 			  unsigned long size)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -202,7 +218,7 @@ static int enter_landlock(const struct sandbox_rules *r, const struct options *o
 	int fd = (int)syscall(SYS_landlock_create_ruleset, &a, known, 0);
 	if (fd < 0)
 		return -errno;
-	int result = add_paths(fd, a.fs, r, o);
+	int result = add_paths(fd, a.fs, r, c);
 	if (result == 0 && syscall(SYS_landlock_restrict_self, fd, 0) < 0)
 		result = -errno;
 	close(fd);
@@ -307,7 +323,7 @@ int sandbox_enter(const struct sandbox_rules *r, const struct sandbox_context *c
 	if (result == 0 && prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0) < 0)
 		result = -errno;
 	if (result == 0)
-		result = enter_landlock(r, c->options, missing, size);
+		result = enter_landlock(r, c, missing, size);
 	if (result == 0)
 		result = enter_seccomp(r->enter | (is_k8s(c) ? r->enter_k8s : 0), missing, size);
 	return result;

@@ -18,6 +18,7 @@ const struct sandbox_rules *sandbox_rules_of(enum daemon_id d);
 
 struct sandbox_context {
 	const struct options *options; /* paths are made from run_dir, source, kubeconfig, ... */
+	const char *const *reads;      /* more files to read, as options name them; ends with NULL; or NULL */
 	uid_t uid;		       /* become this user (and group); (uid_t)-1 = stay */
 	bool enabled;
 };

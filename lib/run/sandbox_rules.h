@@ -36,6 +36,7 @@ enum sandbox_path {
 	PATH_MANIFESTS,	 /* PATH of --source=dir:PATH */
 	PATH_STATUS,	 /* PATH/.status */
 	PATH_KUBECONFIG, /* folder of --kubeconfig: the file is replaced as a whole when it changes */
+	PATH_STATE,	 /* --state-dir */
 	PATH_GOSSIP_KEY, /* folder of --gossip-key-file, for the same reason */
 };
 

@@ -40,6 +40,7 @@ enum daemon_id {
 	X(BFD_PROFILES, 'f', "bfdprofiles", WATCHER, ingot__bfdprofile, CONFIG_READERS)                      \
 	X(COMMUNITIES, 'C', "communities", WATCHER, ingot__community, CONFIG_READERS)                        \
 	X(WATCHER_CONFIG, '0', "watcher_config", WATCHER, ingot__config_status, READS(STATUSD))              \
+	X(SOURCE, 'o', "source", WATCHER, ingot__source_status, READS(STATUSD))                              \
 	X(LEADER, 'l', "leader", WATCHER, ingot__leader, READS(ALLOCATOR) | READS(STATUSD))                  \
 	X(ASSIGNMENTS, 'A', "assignments", ALLOCATOR, ingot__assignment, READS(WATCHER) | READS(STATUSD))    \
 	X(POOL_STATUS, 'u', "pool_status", ALLOCATOR, ingot__pool_status, READS(WATCHER) | READS(STATUSD))   \

@@ -13,14 +13,14 @@ DAEMONS = ("watcher", "allocator", "gossipd", "l2d", "bgpd", "statusd")
 
 
 class Stack:
-    """ingotd and its children in a namespace."""
+    """ingotd and its children in a namespace. `source` is a folder of manifests, or the text k8s."""
 
     def __init__(self, space, node, source, role="all", bind=None, key_file=None, options=(), bin_dir=BIN):
         self.space, self.node, self.bin = space, node, pathlib.Path(bin_dir)
         self.run_dir = space.lab.dir / f"run-{space.short}"
         self.log_path = space.lab.dir / f"{space.short}.log"
-        self.argv = [self.bin / "ingotd", f"--role={role}", f"--source=dir:{source}", f"--node={node}",
-                     f"--run-dir={self.run_dir}", *([f"--gossip-bind={bind}"] if bind else []),
+        self.argv = [self.bin / "ingotd", f"--role={role}", f"--source={source if source == 'k8s' else f'dir:{source}'}",
+                     f"--node={node}", f"--run-dir={self.run_dir}", *([f"--gossip-bind={bind}"] if bind else []),
                      *([f"--gossip-key-file={key_file}"] if key_file else []), *options]
         self.process = None
         space.lab.closers.append(self.stop)

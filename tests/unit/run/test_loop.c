@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -309,6 +310,54 @@ static void the_time_stands_still_within_a_turn(void **state)
 	assert_true(mono_before(r->at, loop_now(r->loop)));
 }
 
+struct disk {
+	struct recorder *r;
+	struct loop_sync *sync;
+	int calls, first, second; /* results */
+};
+
+static void on_disk(void *ctx, int error)
+{
+	struct disk *d = ctx;
+	if (++d->calls == 2) {
+		d->second = error;
+		loop_stop(d->r->loop);
+		return;
+	}
+	d->first = error;
+	assert_int_equal(loop_sync_start(d->sync, d->r->pipe[0]), 0); /* no disk behind it */
+}
+
+static void a_thread_waits_for_the_disk(void **state)
+{
+	struct disk d = { .r = *state, .first = 1 };
+	FILE *f = tmpfile();
+	assert_non_null(f);
+	d.sync = loop_sync_new(d.r->loop, on_disk, &d);
+	assert_int_equal(loop_sync_start(d.sync, -1), -EBADF);
+	assert_int_equal(loop_sync_start(d.sync, fileno(f)), 0);
+	assert_int_equal(loop_sync_start(d.sync, fileno(f)), -EBUSY);
+	fclose(f); /* it has a descriptor of its own */
+	loop_run(d.r->loop);
+	assert_int_equal(d.first, 0);
+	assert_int_equal(d.second, -EINVAL);
+	loop_sync_free(d.sync);
+}
+
+static void a_wait_for_the_disk_may_be_given_up(void **state)
+{
+	struct disk d = { .r = *state };
+	FILE *f = tmpfile();
+	assert_non_null(f);
+	d.sync = loop_sync_new(d.r->loop, on_disk, &d);
+	assert_int_equal(loop_sync_start(d.sync, fileno(f)), 0);
+	loop_sync_free(d.sync);
+	fclose(f);
+	loop_free(d.r->loop); /* waits for the thread */
+	d.r->loop = loop_new();
+	assert_int_equal(d.calls, 0);
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, open_recorder, close_recorder)
@@ -325,6 +374,8 @@ int main(void)
 		T(deferred_calls_come_once_at_the_end_of_the_turn),
 		T(a_deferred_call_may_be_freed_while_it_waits),
 		T(the_time_stands_still_within_a_turn),
+		T(a_thread_waits_for_the_disk),
+		T(a_wait_for_the_disk_may_be_given_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,6 +205,40 @@ static int read_kubeconfig(const struct room *r)
 	return open_one(path, O_RDONLY);
 }
 
+static int read_linked_key(const struct room *r)
+{
+	char path[256];
+	path_in(r, "pki/client.key", path);
+	return open_one(path, O_RDONLY);
+}
+
+/* A new file takes the place of the old one while the daemon runs. */
+static int read_replaced_token(const struct room *r)
+{
+	char path[256];
+	path_in(r, "pki/token.new", path);
+	return open_one(path, O_RDONLY);
+}
+
+static int write_state(const struct room *r)
+{
+	char from[256], to[256];
+	path_in(r, "state/.mirror", from);
+	path_in(r, "state/mirror", to);
+	int fd = open(from, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) < 0 || rename(from, to) < 0)
+		return errno;
+	return open_one(to, O_RDONLY);
+}
+
+/* Certificates that a kubeconfig holds itself reach TLS libraries under such a name. */
+static int read_memfd_by_name(const struct room *r)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", r->memfd);
+	return open_one(path, O_RDONLY);
+}
+
 static int read_own_figures(const struct room *r)
 {
 	(void)r;
@@ -419,6 +453,10 @@ const struct probe probes[] = {
 	{ "writing status", write_status, BY_LANDLOCK, MAY(WATCHER_DIR) },
 	{ "the gossip key", read_key, BY_LANDLOCK, MAY(GOSSIPD) },
 	{ "the kubeconfig", read_kubeconfig, BY_LANDLOCK, MAY(WATCHER_K8S) },
+	{ "a key that the kubeconfig names", read_linked_key, BY_LANDLOCK, MAY(WATCHER_K8S) },
+	{ "a token put in place of another", read_replaced_token, BY_LANDLOCK, MAY(WATCHER_K8S) },
+	{ "its state file", write_state, BY_LANDLOCK, MAY(WATCHER_K8S) },
+	{ "a memfd by name", read_memfd_by_name, BY_SECCOMP, ALL },
 	{ "its own figures", read_own_figures, BY_LANDLOCK, ALL },
 	{ "figures of process 1", read_figures_of_others, BY_LANDLOCK, 0 },
 	{ "a memfd", make_memfd, BY_SECCOMP, ALL },

@@ -16,6 +16,7 @@ struct room {
 	const char *name;  /* of the daemon */
 	int tcp, listener; /* opened before the sandbox: a TCP socket, a bound Unix socket */
 	int packet;	   /* an AF_PACKET socket, or -1 */
+	int memfd;	   /* made before the sandbox, too */
 };
 
 struct probe {

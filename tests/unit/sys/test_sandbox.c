@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -73,7 +74,7 @@ static int make_rooms(void **state)
 		return 0;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chmod(dir, 0755), 0);
-	static const char *const folders[] = { "run", "man", "keys", "kube" };
+	static const char *const folders[] = { "run", "man", "keys", "kube", "pki", "store" };
 	for (unsigned i = 0; i < ARRAY_LEN(folders); i++)
 		make(folders[i], 0755, 0, true);
 	for (unsigned v = 0; v < VARIANT_N; v++) {
@@ -88,6 +89,13 @@ static int make_rooms(void **state)
 	make("man/open-to-all.yaml", 0666, 0, false);
 	make("keys/gossip", 0644, 0, false);
 	make("kube/config", 0644, 0, false);
+	make("pki/token", 0644, 0, false);
+	make("pki/token.new", 0644, 0, false);
+	make("store/client-1.key", 0644, 0, false);
+	make("state", 0700, UID_BASE + 1, true);
+	char link[256];
+	snprintf(link, sizeof link, "%s/pki/client.key", dir);
+	assert_int_equal(symlink("../store/client-1.key", link), 0);
 	make("public", 0644, 0, false);
 	return 0;
 }
@@ -119,14 +127,15 @@ static bool open_before(struct room *r, enum variant v)
 	r->tcp = socket(AF_INET, SOCK_STREAM, 0);
 	r->listener = socket(AF_UNIX, SOCK_STREAM, 0);
 	r->packet = socket(AF_PACKET, SOCK_RAW, 0);
+	r->memfd = memfd_create("certificate", MFD_CLOEXEC);
 	snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", dir);
 	unlink(a.sun_path);
-	return r->tcp >= 0 && bind(r->listener, (const struct sockaddr *)&a, sizeof a) == 0;
+	return r->tcp >= 0 && r->memfd >= 0 && bind(r->listener, (const struct sockaddr *)&a, sizeof a) == 0;
 }
 
 static void fill_options(struct options *o, enum variant v)
 {
-	static char run[128], source[128], key[128], kube[128];
+	static char run[128], source[128], key[128], kube[128], state[128];
 	char error[256];
 	clearenv();
 	options_from_env(o, error, sizeof error);
@@ -138,14 +147,22 @@ static void fill_options(struct options *o, enum variant v)
 	o->source = strcmp(variants[v].source, "k8s") == 0 ? "k8s" : source;
 	o->gossip_key_file = key;
 	o->kubeconfig = kube;
+	snprintf(state, sizeof state, "%s/state", dir);
+	o->state_dir = state;
 }
 
 static bool enter(enum variant v, bool seal)
 {
+	static char token[128], linked[128];
 	struct options o;
 	const struct sandbox_rules *rules = sandbox_rules_of(variants[v].daemon);
 	fill_options(&o, v);
+	/* Only a watcher of an API server has a kubeconfig that names more files. */
+	snprintf(token, sizeof token, "%s/pki/token", dir);
+	snprintf(linked, sizeof linked, "%s/pki/client.key", dir);
+	const char *const reads[] = { token, linked, NULL };
 	const struct sandbox_context c = { .options = &o,
+					   .reads = v == WATCHER_K8S ? reads : NULL,
 					   .uid = UID_BASE + variants[v].offset,
 					   .enabled = true };
 	return sandbox_enter(rules, &c, missing, sizeof missing) == 0 &&

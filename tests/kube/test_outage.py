@@ -1,0 +1,180 @@
+"""The API server away, in every way that it can be: what is announced stays, nodes fail over among themselves, and when it is
+back everything is put right without anything being withdrawn."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab import bgpcap
+from lab import manifests as m
+from lab.demo import Fetcher, settle
+from lab.net import wait_for
+
+OUTAGE = float(os.environ.get("INGOT_TEST_OUTAGE", "10"))  # seconds; 600 for the ten minutes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served(house):
+    """Two Services under load, and one that only node2 may answer for."""
+    house.client.apply(m.pool("pinned", "10.50.0.160/32", autoAssign=False))
+    house.client.apply(m.l2_advertisement("pinned", "pinned", nodeSelectors=[{"matchLabels": {"kubernetes.io/hostname": "node2"}}]))
+    for name, pool in (("web-l2", "l2"), ("web-bgp", "bgp"), ("pinned", "pinned")):
+        house.service(name, pool)
+    addresses = [house.address_of(n) for n in ("web-l2", "web-bgp", "pinned")]
+    house.kube_proxy(*addresses)
+    house.wait_routed(addresses[1])
+    for a in (addresses[0], addresses[2]):
+        wait_for(lambda a=a: house.owner_of(a), 10, f"an owner of {a}")
+
+
+class Witness:
+    """Client load on both Services, and a capture of what the nodes tell the router."""
+
+    def __init__(self, house):
+        self.house = house
+        self.pcap = house.lab.dir / f"witness-{time.monotonic_ns()}.pcap"
+        self.capture = house.frr.space.popen("tcpdump", "-i", "seg0", "-U", "--immediate-mode", "-s", "0", "-w", self.pcap,
+                                             "tcp", "port", "179", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.capture.stderr.readline()
+        self.load = {"web-l2": Fetcher(house.lab.space("lclient"), house.ingress("web-l2")[0]),
+                     "web-bgp": Fetcher(house.lab.space("rclient"), house.ingress("web-bgp")[0])}
+
+    def stop(self):
+        """Ends it: (name -> the client's report, prefixes that a node took back)."""
+        reports = {name: f.stop() for name, f in self.load.items()}
+        self.capture.terminate()
+        self.capture.wait()
+        nodes = {f"10.50.0.1{n}" for n in self.house.nodes}
+        gone = {prefix for (src, *_), stream in bgpcap.streams(self.pcap).items() if src in nodes
+                for _, kind, body in bgpcap.messages(stream) if kind == 2 for prefix in bgpcap.update(body)[0]}
+        return reports, gone
+
+    def assert_untouched(self, *expected_gone):
+        reports, gone = self.stop()
+        assert gone == set(expected_gone)
+        for name, r in reports.items():
+            assert r["requests"] > 50 and r["lost"] == 0, (name, r)
+
+
+def powered(house, n):
+    """Bring a node back that was powered off."""
+    space = house.lab.space(f"node{n}")
+    for link in ("eth0", "pod0"):
+        space.ip("link", "set", link, "up")
+    space.ip("-6", "addr", "replace", f"fd00:50::1{n}/64", "dev", "eth0", "nodad")
+    space.ip("-6", "addr", "replace", f"fd00:70:{n}::1/64", "dev", "pod0", "nodad")
+    space.ip("route", "replace", "default", "via", "10.50.0.1")
+    space.ip("-6", "route", "replace", "default", "via", "fd00:50::1")
+    house.stacks[n].process.wait(5)
+    house.stacks[n].start()
+
+
+@pytest.mark.parametrize("how", ["frozen", "cut", "killed"])
+def test_nodes_fail_over_while_the_server_is_away(house, how):
+    witness, address = Witness(house), house.ingress("web-l2")[0]
+    away, back = {"frozen": (house.kube.freeze, house.kube.thaw), "cut": (house.kube.cut, house.kube.heal),
+                  "killed": (house.kube.stop_server, house.kube.start)}[how]
+    since = time.time()
+    away()
+    settle(OUTAGE / 2)
+    witness.assert_untouched()
+    owner = int(house.owner_of(address).removeprefix("node"))
+    other = next(n for n in house.nodes if n != owner)
+    house.stacks[owner].power_off()
+    began = time.monotonic()
+    new = wait_for(lambda: (lambda o: o if o not in (None, f"node{owner}") else None)(house.owner_of(address, other)), 10,
+                   "another owner")
+    print(f"{how}: {new} took over {(time.monotonic() - began) * 1e3:.0f} ms after the power went")
+    settle(OUTAGE / 2)
+    assert house.owner_of(address, other) == new
+    back()
+    powered(house, owner)
+    house.all_live()
+    owner_now = wait_for(lambda: len({house.owner_of(address, n) for n in house.nodes}) == 1 and house.owner_of(address), 20,
+                         "all nodes to agree")
+    wait_for(lambda: [o["status"]["node"] for o in house.statuses("ServiceL2Status", "web-l2") if o.get("status")] == [owner_now],
+             20, "its status to name the owner")
+    house.wait_routed(house.ingress("web-bgp")[0])
+    assert not [e for e in house.kube.requests(since, "ingot-controller") if e["verb"] == "patch"
+                and e["objectRef"]["resource"] == "services"]
+
+
+def test_restarts_of_the_server_in_mid_stream(house):
+    witness = Witness(house)
+    for i in range(3):
+        house.service(f"before{i}", "bgp")
+        house.kube.restart()
+        house.service(f"after{i}", "bgp")
+        for name in (f"before{i}", f"after{i}"):
+            house.address_of(name, timeout=60)
+    house.wait_routed(*(house.ingress(f"{w}{i}")[0] for w in ("before", "after") for i in range(3)))
+    witness.assert_untouched()
+
+
+def test_compaction_forces_a_relist_and_nothing_is_withdrawn(house):
+    for name in ("stays", "goes"):
+        house.service(name, "bgp")
+        house.wait_routed(house.address_of(name))
+    gone = house.ingress("goes")[0]
+    house.all_live()
+    witness = Witness(house)
+    since = time.time()
+    house.kube.cut()
+    house.delete_service("goes")
+    for i in range(300):
+        house.client.patch("Service", "default", "stays", {"metadata": {"annotations": {"turn": str(i)}}})
+    house.service("comes", "bgp")
+    house.kube.compact()
+    house.kube.restart()
+    house.kube.heal()
+    house.address_of("comes", timeout=90)
+    house.wait_routed(house.ingress("comes")[0])
+    for router in ("frr", "bird"):
+        wait_for(lambda r=router: not house.hops(r, gone), 20, f"{router} to lose the Service that was deleted meanwhile")
+    house.all_live()
+    assert relisted(house, since) == {f"10.50.0.1{n}" for n in house.nodes}, "the outage forced nobody to list anew"
+    witness.assert_untouched(f"{gone}/32")
+
+
+def relisted(house, since):
+    """Nodes that asked for all Services since then, as a list or as a watch that begins with one."""
+    return {e["sourceIPs"][0] for e in house.kube.requests(since, "ingot-node", stage=None)
+            if e["objectRef"].get("resource") == "services"
+            and (e["verb"] == "list" or "sendInitialEvents=true" in e["requestURI"])}
+
+
+def test_node_restarted_while_the_server_is_away(house):
+    stack, pinned = house.stacks[2], house.ingress("pinned")[0]
+    assert house.owner_of(pinned) == "node2"
+    house.all_live()
+    settle(4)  # the state file is written some time after the last change
+    house.kube.stop_server()
+    stack.stop()
+    pcap = house.lab.dir / "cold.pcap"
+    capture = house.lab.space("lclient").popen("tcpdump", "-i", "eth0", "-U", "--immediate-mode", "-w", pcap, "arp", "and",
+                                               "ether", "src", stack.space.mac("eth0"), "and", "host", pinned,
+                                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    capture.stderr.readline()
+    began = time.time()
+    stack.start()
+
+    def announced():
+        return [meta.sec + meta.usec / 1e6 for _, meta in bgpcap.RawPcapReader(str(pcap))]
+    first = wait_for(announced, 20, f"node2 to announce {pinned}")[0]
+    print(f"announced {(first - began) * 1e3:.0f} ms after ingotd was started")
+    assert first - began < 1
+    house.wait_routed(house.ingress("web-bgp")[0])
+    house.wait_source(stack, "stale", 5)
+    metrics = stack.space.run("curl", "-s", "http://127.0.0.1:9120/metrics")
+    assert "ingot_source_stale 1" in metrics
+    capture.send_signal(signal.SIGTERM)
+    capture.wait()
+    house.kube.start()
+    house.service("late", "bgp")
+    house.client.delete("Service", "default", "pinned")
+    house.all_live()
+    house.wait_routed(house.address_of("late"))
+    wait_for(lambda: house.owner_of(pinned, 2) is None, 10, "the Service deleted meanwhile to be let go")
+    assert "ingot_source_stale 0" in stack.space.run("curl", "-s", "http://127.0.0.1:9120/metrics")

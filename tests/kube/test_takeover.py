@@ -1,0 +1,123 @@
+"""MetalLB goes, Ingot comes: no object is lost, no address changes, and while MetalLB's Pods are there Ingot keeps still."""
+import json
+import subprocess
+import time
+
+import pytest
+
+from lab.demo import Fetcher, settle
+from lab.kube import NAMESPACE
+from lab.kubehouse import KubeHouse, service, slices
+from lab.net import wait_for
+
+ARPWHO = pathlib.Path(__file__).resolve().parent.parent / "lab" / "arpwho.py"
+N = 50
+LOADED = "10.50.0.100"  # the address of svc0
+
+
+def metallb(house):
+    """Its Pods; their names. The labels are those of its manifests (the controller) and of its chart (the speakers)."""
+    pods = {"metallb-controller-1": ("node1", {"app": "metallb", "component": "controller"})}
+    for n in house.nodes:
+        pods[f"metallb-speaker-{n}"] = (f"node{n}", {"app.kubernetes.io/name": "metallb",
+                                                     "app.kubernetes.io/component": "speaker"})
+    for name, (node, labels) in pods.items():
+        house.kube.create_pod(name, "default", node, labels)
+    return list(pods)
+
+
+def stand_in(house, verb):
+    """What a speaker on node1 would do: the node answers for the address."""
+    house.lab.space("node1").ip("addr", verb, f"{LOADED}/32", "dev", "eth0")
+
+
+@pytest.fixture(scope="module")
+def house(lab):
+    """A cluster in which MetalLB has given 50 Services their addresses, half of them L2, half of them BGP."""
+    h = KubeHouse(lab)
+    h.install()
+    h.base_manifests()
+    h.endpoints()
+    h.routers()
+    h.metallb = metallb(h)
+    for i in range(N):
+        pool, address = ("l2", f"10.50.0.{100 + i // 2}") if i % 2 == 0 else ("bgp", f"192.0.2.{100 + i}")
+        notes = {"metallb.io/ip-allocated-from-pool": pool, "metallb.io/address-pool": pool}
+        for o in (service(f"svc{i}", annotations=notes), *slices(f"svc{i}", h.nodes)):
+            h.client.create(o)
+        h.client.patch("Service", "default", f"svc{i}", {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}, "status")
+    h.kube_proxy(LOADED)
+    stand_in(h, "add")
+    h.pods()
+    return h
+
+
+def objects(house):
+    """Everything that must not change: Services and the configuration, without what the server counts."""
+    out = {}
+    for kind in ("Service", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"):
+        for o in house.client.list(kind):
+            meta = o["metadata"]
+            status = o["status"] if kind == "Service" else None
+            out[kind, meta["namespace"], meta["name"]] = (meta["uid"], meta.get("annotations"), o["spec"], status)
+    return out
+
+
+def writes(house, since):
+    return [(e["verb"], e["objectRef"]["resource"], e["objectRef"].get("name"))
+            for account in ("ingot-controller", "ingot-node") for e in house.kube.requests(since, account)
+            if e["verb"] not in ("get", "list", "watch")]
+
+
+def answering(house):
+    """MACs that answer for the loaded address."""
+    return json.loads(house.lab.space("lclient").run("/usr/bin/python3", ARPWHO, "eth0", "0.5", LOADED))[LOADED]
+
+
+def test_ingot_keeps_still_while_metallb_is_there_and_then_takes_over(house):
+    before, since = objects(house), time.time()
+    load = Fetcher(house.lab.space("lclient"), LOADED)
+    for s in house.everything():
+        s.start()
+    for s in house.everything():
+        house.wait_source(s, "held", 30, "metallb")
+    settle(3)
+    assert {w[1] for w in writes(house, since)} <= {"leases"}
+    assert house.frr.prefixes("ipv4") == {}
+    assert answering(house) == [house.lab.space("node1").mac("eth0")]
+    assert not any(n.get("connectionsEstablished") for n in house.frr.neighbors().values()), "a session would end MetalLB's"
+    assert objects(house) == before
+    first = load.stop()
+    assert first["lost"] == 0 and first["requests"] > 50
+
+    load = Fetcher(house.lab.space("lclient"), LOADED, 2)
+    wait_for(lambda: "pod1" in house.lab.space("lclient").run("curl", "-s", "--max-time", "1", f"http://{LOADED}/"), 5, "traffic")
+    began = time.monotonic()
+    stand_in(house, "del")
+    for name in house.metallb:
+        house.client.delete("Pod", NAMESPACE, name)
+    house.all_live()
+    house.wait_routed(*[f"192.0.2.{100 + i}" for i in range(1, N, 2)])
+    owner = wait_for(lambda: house.owner_of(LOADED), 20, "an owner")
+    print(f"all 50 announced {time.monotonic() - began:.2f} s after the last Pod of MetalLB went")
+    wait_for(lambda: answering(house) == [house.lab.space(owner).mac("eth0")], 10, "the owner to answer, alone")
+    report = load.stop()
+    print(f"outage of the loaded address: {report['longest_ms']} ms, {report['lost']} of {report['requests']} requests lost")
+    assert report["longest_ms"] < 5000
+    wait_for(lambda: len(house.statuses("ServiceBGPStatus")) == 3 * N // 2, 20, "the statuses of the BGP Services")
+    assert objects(house) == before
+    assert not [w for w in writes(house, since) if w[1] == "services"], "right Services were written to"
+
+
+def test_coexist_overrides(house):
+    house.stop()
+    house.metallb = metallb(house)
+    for s in house.everything():
+        s.argv.append("--coexist")
+        s.start()
+    for s in house.everything():
+        s.wait_ready(30)
+    house.service("beside", "bgp")
+    house.wait_routed(house.address_of("beside"))
+    for name in house.metallb:
+        house.client.delete("Pod", NAMESPACE, name)

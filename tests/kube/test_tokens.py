@@ -1,0 +1,76 @@
+"""Tokens and certificates change under way; nobody has to be restarted for it."""
+import time
+
+import pytest
+
+from lab.kube import NAMESPACE, Authority
+from lab.kubehouse import KubeHouse
+from lab.net import wait_for
+
+
+@pytest.fixture(scope="module")
+def house(lab):
+    h = KubeHouse(lab, nodes=(1,), bird=False)
+    h.install()
+    h.base_manifests()
+    h.routers()
+    h.pods()
+    h.start()
+    return h
+
+
+def served(house, name, timeout=15):
+    """A new Service gets its address, its route and its status: both accounts can read and write."""
+    house.service(name, "bgp")
+    house.wait_routed(house.address_of(name, timeout=timeout), timeout=timeout)
+    wait_for(lambda: [o for o in house.statuses("ServiceBGPStatus", name) if o.get("status")], timeout, "its status")
+
+
+def refused(house, source, since):
+    """How many requests from there were answered 401."""
+    return sum(e.get("responseStatus", {}).get("code") == 401 for e in house.kube.requests(since, source=source))
+
+
+def test_rotated_tokens_are_read(house):
+    served(house, "first")
+    since = time.time()
+    for pod in house.pod.values():
+        house.client.delete("ServiceAccount", NAMESPACE, pod.account)
+        house.client.create({"apiVersion": "v1", "kind": "ServiceAccount",
+                             "metadata": {"name": pod.account, "namespace": NAMESPACE}})
+        old = house.kube.client_of(token=(pod.folder / "token").read_text())
+        pod.rotate()
+        wait_for(lambda c=old: c.raw("GET", "/api")[0] == 401, 30, "the old token to be worth nothing", 0.2)
+    served(house, "second")
+    assert refused(house, "10.50.0.11", since) < 10 and refused(house, "10.50.0.21", since) < 10
+
+
+def test_an_expired_token_is_noticed_and_a_new_one_helps(house):
+    pods = {"10.50.0.21": house.pod["ctl1"], "10.50.0.11": house.pod["node1"]}
+    since = time.time()
+    for pod in pods.values():
+        pod.rotate(house.kube.signed_token(pod.account, 2))
+    served(house, "third")  # with the short-lived tokens
+    wait_for(lambda: all(house.kube.client_of(token=(p.folder / "token").read_text()).raw("GET", "/api")[0] == 401
+                         for p in pods.values()), 30, "both tokens to expire", 0.2)
+    house.service("fourth", "bgp")
+    for source in pods:
+        wait_for(lambda s=source: refused(house, s, since), 30, f"{source} to be refused", 0.2)
+    assert not house.ingress("fourth")
+    assert house.hops("frr", house.ingress("third")[0]), "what was announced stays announced"
+    for pod in pods.values():
+        pod.rotate()
+    house.wait_routed(house.address_of("fourth", timeout=30))
+    served(house, "fifth")
+
+
+def test_a_new_certificate_authority_is_read(house):
+    kube = house.kube
+    served(house, "sixth")
+    other = Authority(house.lab.dir / "other-pki", "other")
+    kube.stop_server()
+    kube.serve_as(other)
+    kube.start()
+    for pod in house.pod.values():
+        pod.rotate()
+    served(house, "seventh", 60)

@@ -1,0 +1,674 @@
+/* What is kept, over lives: the memfd that the supervisor holds, the state file, and which of them counts. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/must.h"
+#include "lib/base/strbuf.h"
+#include "lib/run/daemon_internal.h"
+#include "tests/unit/k8s_keep/make.h"
+#include "watcher/k8s/keep/image.h"
+#include "watcher/k8s/keep/keep.h"
+
+static const char who[] = "https://10.0.0.1:6443 metallb-system node";
+enum { USER = 64101 };
+
+/* One life of a watcher, as far as keep sees it, and its supervisor's end of the pair. */
+struct life {
+	struct daemon d;
+	struct daemon_private priv;
+	struct keep *keep;
+	struct keep_found found;
+	struct strbuf told; /* "Service default/web;..." */
+	int supervisor;
+	struct loop_timer *look;
+	mono_t until;
+	bool (*fact)(struct life *l);
+};
+static char folder[64], path[128], temporary[128];
+
+static void on_object(void *ctx, enum kind k, const char *key, const ProtobufCMessage *m)
+{
+	struct life *l = ctx;
+	assert_non_null(object_meta(k, m));
+	strbuf_fmt(&l->told, "%s %s;", kind_name(k), key);
+}
+
+static void on_look(void *ctx)
+{
+	struct life *l = ctx;
+	if (l->fact(l) || mono_reached(loop_now(l->d.loop), l->until))
+		loop_stop(l->d.loop);
+	else
+		loop_timer_set(l->look, mono_add(loop_now(l->d.loop), MS(2)));
+}
+
+/* Runs the life until the fact is there; false after ten seconds. */
+static bool run_until(struct life *l, bool (*fact)(struct life *l))
+{
+	l->fact = fact;
+	l->until = mono_add(loop_clock(), SEC(10));
+	loop_timer_set(l->look, loop_clock());
+	loop_run(l->d.loop);
+	return fact(l);
+}
+
+static int64_t metric(struct life *l, const char *name)
+{
+	struct strbuf out = { 0 };
+	long long v = -1;
+	char line[128];
+	metrics_print(l->d.metrics, &out);
+	str_fmt(line, sizeof line, "\n%s ", name);
+	const char *at = strstr(strbuf_get(&out), line);
+	must(at && sscanf(at + strlen(line), "%lld", &v) == 1);
+	strbuf_fini(&out);
+	return v;
+}
+
+static bool is_written(struct life *l)
+{
+	return metric(l, "ingot_watcher_state_writes_total") == 1;
+}
+
+static bool is_written_twice(struct life *l)
+{
+	return metric(l, "ingot_watcher_state_writes_total") == 2;
+}
+
+static bool has_failed(struct life *l)
+{
+	return metric(l, "ingot_watcher_state_failures_total") > 0;
+}
+
+/* retained: what a former life left, or -1; taken. */
+static void life_prepare(struct life *l, int retained, const char *dir, const char *identity)
+{
+	int pair[2];
+	memset(l, 0, sizeof *l);
+	l->d.priv = &l->priv;
+	l->d.loop = loop_new();
+	l->d.metrics = metrics_new();
+	l->d.options.role = "node";
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	l->priv.pair = pair[0];
+	l->supervisor = pair[1];
+	if (retained >= 0) {
+		l->priv.retained = calloc(1, sizeof *l->priv.retained);
+		str_fmt(l->priv.retained->name, SUP_NAME, "mirror");
+		l->priv.retained->fd = retained;
+		l->priv.n_retained = 1;
+	}
+	l->look = loop_timer_new(l->d.loop, on_look, l);
+	l->keep = keep_new(&l->d, dir, identity, (uid_t)-1);
+	assert_non_null(l->keep);
+}
+
+static void life_begin(struct life *l, int retained)
+{
+	life_prepare(l, retained, folder, who);
+	keep_load(l->keep, on_object, l, &l->found);
+}
+
+/* The descriptor that the supervisor holds after all that was said: the last one. */
+static int retained_of(struct life *l)
+{
+	struct sup_message m;
+	int fd = -1;
+	while (sup_receive(l->supervisor, &m) == 1) {
+		assert_int_equal(m.type, SUP_RETAIN);
+		assert_string_equal(m.name, "mirror");
+		if (fd >= 0)
+			close(fd);
+		fd = m.fd;
+	}
+	return fd;
+}
+
+static void life_close(struct life *l)
+{
+	loop_timer_free(l->look);
+	loop_free(l->d.loop);
+	metrics_free(l->d.metrics);
+	for (size_t i = 0; i < l->priv.n_retained; i++)
+		close(l->priv.retained[i].fd);
+	free(l->priv.retained);
+	free(l->priv.outbox);
+	close(l->priv.pair);
+	close(l->supervisor);
+	strbuf_fini(&l->told);
+}
+
+/* An orderly end. */
+static void life_end(struct life *l)
+{
+	keep_free(l->keep);
+	life_close(l);
+}
+
+static void put_service(struct life *l, const char *name, const char *ip)
+{
+	struct packed p = pack_service("default", name, ip);
+	char key[128];
+	str_fmt(key, sizeof key, "default/%s", name);
+	keep_put(l->keep, KIND_SERVICE, key, p.data, p.len);
+	free(p.data);
+}
+
+static struct stat stat_of(const char *file)
+{
+	struct stat st = { 0 };
+	if (stat(file, &st) < 0)
+		st.st_ino = 0;
+	return st;
+}
+
+/* A life that leaves a state file with one Service, or just that many. */
+static void leave_file(unsigned services)
+{
+	struct life l;
+	char name[32];
+	life_begin(&l, -1);
+	for (unsigned i = 0; i < services; i++) {
+		str_fmt(name, sizeof name, "web%u", i);
+		put_service(&l, name, "192.0.2.1");
+	}
+	keep_synced(l.keep);
+	life_end(&l);
+}
+
+static int open_folder(void **unused)
+{
+	(void)unused;
+	str_fmt(folder, sizeof folder, "/tmp/ingot-keep-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	str_fmt(path, sizeof path, "%s/mirror.node", folder);
+	str_fmt(temporary, sizeof temporary, "%s/.mirror.node.tmp", folder);
+	return 0;
+}
+
+static int close_folder(void **unused)
+{
+	(void)unused;
+	unlink(path);
+	unlink(temporary);
+	return rmdir(folder);
+}
+
+static void the_state_file_is_written_and_found(void **unused)
+{
+	struct life a, b;
+	int64_t before = loop_wall_ms();
+	(void)unused;
+	life_begin(&a, -1);
+	assert_int_equal(a.found.origin, KEEP_NOTHING);
+	put_service(&a, "web", "192.0.2.1");
+	put_service(&a, "api", "192.0.2.2");
+	keep_put(a.keep, KIND_SECRET, "default/s", "top", 3);
+	keep_synced(a.keep);
+	assert_int_equal(stat_of(path).st_ino, 0); /* a moment of quiet first */
+	assert_true(run_until(&a, is_written));
+	assert_int_equal(stat_of(path).st_mode & 07777, 0600);
+	assert_int_equal(stat_of(temporary).st_ino, 0);
+	life_begin(&b, -1); /* while the first one still holds the file, as when pods overlap */
+	assert_int_equal(b.found.origin, KEEP_STATE_FILE);
+	assert_int_equal(b.found.objects, 2);
+	assert_int_equal(b.found.unusable, 0);
+	assert_true(b.found.written_ms >= before - 1000 && b.found.written_ms <= loop_wall_ms());
+	assert_string_equal(strbuf_get(&b.told), "Service default/web;Service default/api;");
+	life_end(&a);
+	life_end(&b);
+}
+
+static void nothing_is_written_before_it_is_whole(void **unused)
+{
+	struct life l;
+	(void)unused;
+	leave_file(1);
+	ino_t file = stat_of(path).st_ino;
+	life_prepare(&l, -1, folder, "https://10.0.0.2:6443 another cluster");
+	keep_load(l.keep, on_object, &l, &l.found);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	put_service(&l, "web", "192.0.2.9");
+	int kept = retained_of(&l);
+	life_end(&l);
+	assert_int_equal(stat_of(path).st_ino, file);
+	life_begin(&l, kept); /* nor is the memfd believed; the file is */
+	assert_int_equal(l.found.origin, KEEP_STATE_FILE);
+	life_end(&l);
+}
+
+static void a_life_that_saw_half_of_it_leaves_nothing(void **unused)
+{
+	struct life l;
+	(void)unused;
+	life_begin(&l, -1);
+	put_service(&l, "web", "192.0.2.1");
+	int kept = retained_of(&l);
+	life_end(&l);
+	assert_int_equal(stat_of(path).st_ino, 0);
+	life_begin(&l, kept);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	assert_int_equal(l.told.len, 0);
+	life_end(&l);
+}
+
+static void nothing_is_written_when_nothing_changed(void **unused)
+{
+	struct life l;
+	(void)unused;
+	leave_file(2);
+	struct stat before = stat_of(path);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.objects, 2);
+	put_service(&l, "web0", "192.0.2.1");
+	put_service(&l, "web1", "192.0.2.1");
+	keep_del(l.keep, KIND_SERVICE, "default/never");
+	keep_synced(l.keep);
+	life_end(&l);
+	struct stat after = stat_of(path);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim);
+}
+
+static void a_killed_life_is_followed_from_memory(void **unused)
+{
+	struct life a, b;
+	(void)unused;
+	leave_file(1);
+	life_begin(&a, -1);
+	keep_del(a.keep, KIND_SERVICE, "default/web0");
+	put_service(&a, "new", "192.0.2.1");
+	int kept = retained_of(&a);
+	assert_true(kept >= 0);
+	life_begin(&b, kept); /* nothing was written yet: the memfd knows more than the file */
+	assert_int_equal(b.found.origin, KEEP_FORMER_LIFE);
+	assert_string_equal(strbuf_get(&b.told), "Service default/new;");
+	assert_true(b.found.written_ms > 0);
+	assert_true(run_until(&b, is_written)); /* and the file catches up */
+	life_end(&b);
+	life_begin(&b, -1);
+	assert_int_equal(b.found.origin, KEEP_STATE_FILE);
+	assert_string_equal(strbuf_get(&b.told), "Service default/new;");
+	life_end(&b);
+	life_end(&a);
+}
+
+static void changes_are_appended_to_the_file(void **unused)
+{
+	struct life a, b;
+	(void)unused;
+	life_begin(&a, -1);
+	put_service(&a, "web", "192.0.2.1");
+	keep_synced(a.keep);
+	assert_true(run_until(&a, is_written));
+	struct stat before = stat_of(path);
+	mono_t start = loop_clock();
+	put_service(&a, "web", "192.0.2.77");
+	assert_true(run_until(&a, is_written_twice));
+	assert_true(mono_sub(loop_clock(), start) >= MS(900)); /* not sooner than after a second of quiet */
+	struct stat after = stat_of(path);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_true(after.st_size > before.st_size);
+	life_begin(&b, -1);
+	assert_string_equal(strbuf_get(&b.told), "Service default/web;");
+	life_end(&b);
+	life_end(&a);
+}
+
+static void a_compacted_journal_is_a_new_file_and_a_new_memfd(void **unused)
+{
+	struct life a, b;
+	char ip[32];
+	(void)unused;
+	life_begin(&a, -1);
+	put_service(&a, "web", "192.0.2.1");
+	keep_synced(a.keep);
+	assert_true(run_until(&a, is_written));
+	struct stat before = stat_of(path);
+	int first = retained_of(&a), last;
+	assert_true(first >= 0);
+	unsigned n = 0;
+	for (last = -1; last < 0 && n < 100000; n++) {
+		str_fmt(ip, sizeof ip, "192.0.%u.%u", n / 250 % 250, n % 250);
+		put_service(&a, "web", ip);
+		last = retained_of(&a);
+	}
+	assert_true(last >= 0 && n > 1000);
+	assert_true(run_until(&a, is_written_twice));
+	assert_int_not_equal(stat_of(path).st_ino, before.st_ino);
+	assert_true(stat_of(path).st_size < 1000);
+	life_begin(&b, last);
+	assert_int_equal(b.found.origin, KEEP_FORMER_LIFE);
+	assert_int_equal(b.found.objects, 1);
+	life_end(&b);
+	close(first);
+	life_end(&a);
+}
+
+static void a_file_that_was_removed_comes_back(void **unused)
+{
+	struct life l;
+	(void)unused;
+	life_begin(&l, -1);
+	put_service(&l, "web", "192.0.2.1");
+	keep_synced(l.keep);
+	assert_true(run_until(&l, is_written));
+	assert_int_equal(unlink(path), 0);
+	put_service(&l, "api", "192.0.2.2");
+	assert_true(run_until(&l, is_written_twice));
+	life_end(&l);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.objects, 2);
+	life_end(&l);
+}
+
+static void foreign_and_torn_files(void **unused)
+{
+	struct life l;
+	(void)unused;
+	leave_file(3);
+	struct stat st = stat_of(path);
+	assert_int_equal(truncate(path, st.st_size - 1), 0); /* the mark that it is whole is torn */
+	life_begin(&l, -1);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	life_end(&l);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("{\"not\": \"ours\"}\n", f);
+	fclose(f);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	life_end(&l);
+	leave_file(3); /* and none of this is in the way */
+	f = fopen(path, "a");
+	assert_non_null(f);
+	fputs("torn", f);
+	fclose(f);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.origin, KEEP_STATE_FILE);
+	assert_int_equal(l.found.objects, 3);
+	put_service(&l, "more", "192.0.2.1");
+	life_end(&l);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.objects, 4);
+	life_end(&l);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	life_begin(&l, -1);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	life_end(&l);
+}
+
+static void an_object_that_is_not_what_it_says_is_forgotten(void **unused)
+{
+	struct life l;
+	(void)unused;
+	life_begin(&l, -1);
+	put_service(&l, "web", "192.0.2.1");
+	keep_put(l.keep, KIND_SERVICE, "default/bad", "\xff\xff", 2);
+	keep_synced(l.keep);
+	int kept = retained_of(&l);
+	life_end(&l);
+	life_begin(&l, kept);
+	assert_int_equal(l.found.objects, 1);
+	assert_int_equal(l.found.unusable, 1);
+	assert_int_equal(metric(&l, "ingot_watcher_kept_unusable_total"), 1);
+	kept = retained_of(&l);
+	life_end(&l);
+	life_begin(&l, kept);
+	assert_int_equal(l.found.unusable, 0);
+	life_end(&l);
+}
+
+static void what_may_have_killed_two_lives_is_not_read(void **unused)
+{
+	struct life l;
+	(void)unused;
+	leave_file(1);
+	life_prepare(&l, -1, folder, who);
+	l.d.unready_lives = 2;
+	keep_load(l.keep, on_object, &l, &l.found);
+	assert_int_equal(l.found.origin, KEEP_NOTHING);
+	life_end(&l);
+	life_prepare(&l, -1, folder, who);
+	l.d.unready_lives = 1;
+	keep_load(l.keep, on_object, &l, &l.found);
+	assert_int_equal(l.found.origin, KEEP_STATE_FILE);
+	life_end(&l);
+}
+
+static void without_a_usable_folder_the_rest_goes_on(void **unused)
+{
+	static const char *const dirs[] = { "", "/nonexistent/folder", "/dev/null" };
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		struct life l;
+		life_prepare(&l, -1, dirs[i], who);
+		keep_load(l.keep, on_object, &l, &l.found);
+		put_service(&l, "web", "192.0.2.1");
+		keep_synced(l.keep);
+		if (dirs[i][0])
+			assert_true(run_until(&l, has_failed));
+		assert_int_equal(metric(&l, "ingot_watcher_kept_objects"), 1);
+		int kept = retained_of(&l);
+		life_end(&l);
+		life_prepare(&l, kept, dirs[i], who);
+		keep_load(l.keep, on_object, &l, &l.found);
+		assert_int_equal(l.found.origin, KEEP_FORMER_LIFE);
+		life_end(&l);
+	}
+}
+
+static bool too_big_has_failed(struct life *l)
+{
+	return metric(l, "ingot_watcher_state_failures_total") >= 1;
+}
+
+/* In a mount namespace of its own. */
+static int full_disk(void)
+{
+	struct life l;
+	char name[32];
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", folder, "tmpfs", 0, "size=64k") < 0)
+		return 77;
+	life_begin(&l, -1);
+	put_service(&l, "web", "192.0.2.1");
+	keep_synced(l.keep);
+	must(run_until(&l, is_written));
+	for (unsigned i = 0; i < 3000; i++) {
+		str_fmt(name, sizeof name, "more%u", i);
+		put_service(&l, name, "192.0.2.1");
+	}
+	must(run_until(&l, too_big_has_failed));
+	must(stat_of(temporary).st_ino == 0); /* gives back what it could not use */
+	struct life b;
+	life_begin(&b, -1); /* what stands there is still good, as far as it goes */
+	must(b.found.origin == KEEP_STATE_FILE && b.found.objects > 1);
+	life_close(&b);
+	must(mount("none", folder, "tmpfs", MS_REMOUNT, "size=8m") == 0);
+	life_end(&l);
+	life_begin(&l, -1);
+	must(l.found.objects == 3001);
+	life_end(&l);
+	return 0;
+}
+
+static void a_full_disk_is_survived(void **unused)
+{
+	(void)unused;
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(full_disk());
+	int status = 0;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip(); /* no right to mount */
+	assert_int_equal(status, 0);
+}
+
+/* Two pods that overlap, or two instances by mistake: the file is always a whole one. */
+static void two_writers_do_not_mix(void **unused)
+{
+	struct life a, b, next;
+	char name[32];
+	(void)unused;
+	life_begin(&a, -1);
+	life_begin(&b, -1);
+	for (unsigned i = 0; i < 2000; i++) {
+		str_fmt(name, sizeof name, "s%u", i);
+		put_service(&a, name, "192.0.2.1");
+		put_service(&b, name, "192.0.2.2");
+	}
+	keep_synced(a.keep);
+	keep_synced(b.keep);
+	assert_true(run_until(&a, is_written));
+	put_service(&b, "last", "192.0.2.2");
+	life_end(&b);
+	life_begin(&next, -1);
+	assert_int_equal(next.found.objects, 2001);
+	life_end(&next);
+	put_service(&a, "x", "192.0.2.1");
+	put_service(&a, "y", "192.0.2.1");
+	life_end(&a); /* its own file was replaced: it writes a whole one again */
+	life_begin(&next, -1);
+	assert_int_equal(next.found.objects, 2002);
+	life_end(&next);
+}
+
+static void a_killed_writer_leaves_a_usable_file(void **unused)
+{
+	(void)unused;
+	leave_file(50);
+	for (unsigned round = 0; round < 30; round++) {
+		struct life l;
+		int go[2];
+		char byte;
+		assert_int_equal(pipe(go), 0);
+		fflush(NULL);
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			for (unsigned i = 0;; i++) {
+				leave_file(50 + i % 3);
+				if (i == round % 4 && write(go[1], "x", 1) != 1)
+					_exit(1);
+			}
+		}
+		assert_int_equal(read(go[0], &byte, 1), 1);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		life_begin(&l, -1);
+		assert_int_equal(l.found.origin, KEEP_STATE_FILE);
+		assert_true(l.found.objects >= 50);
+		life_end(&l);
+		close(go[0]);
+		close(go[1]);
+	}
+}
+
+/* As the watcher runs: another user, Landlock, system calls. */
+static int locked_in(void)
+{
+	struct life l;
+	struct options o = { .role = "node", .source = "k8s", .node = "n1", .run_dir = "/nonexistent" };
+	struct sandbox_context c = { .options = &o, .uid = USER, .enabled = true };
+	char missing[256];
+	o.state_dir = folder;
+	o.kubeconfig = o.gossip_key_file = "";
+	life_prepare(&l, -1, "", who);
+	keep_free(l.keep);
+	l.keep = keep_new(&l.d, folder, who, USER);
+	must(l.keep && stat_of(folder).st_uid == USER);
+	must(sandbox_enter(sandbox_rules_of(DAEMON_WATCHER), &c, missing, sizeof missing) == 0);
+	keep_load(l.keep, on_object, &l, &l.found);
+	must(l.found.origin == KEEP_STATE_FILE && l.found.objects == 5);
+	must(sandbox_seal(sandbox_rules_of(DAEMON_WATCHER), &c) == 0);
+	put_service(&l, "web", "192.0.2.1");
+	must(run_until(&l, is_written));
+	put_service(&l, "web", "192.0.2.2");
+	must(run_until(&l, is_written_twice));
+	life_end(&l);
+	return 0;
+}
+
+static void it_works_in_the_sandbox(void **unused)
+{
+	int status = 0;
+	(void)unused;
+	if (geteuid() != 0)
+		skip();
+	leave_file(5);
+	fflush(NULL);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(locked_in());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(stat_of(path).st_uid, USER);
+}
+
+static void a_folder_with_other_things_is_not_taken(void **unused)
+{
+	struct life l;
+	char other[128];
+	(void)unused;
+	if (geteuid() != 0)
+		skip();
+	str_fmt(other, sizeof other, "%s/precious", folder);
+	int fd = open(other, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	life_prepare(&l, -1, "", who);
+	keep_free(l.keep);
+	l.keep = keep_new(&l.d, folder, who, USER);
+	assert_int_equal(stat_of(folder).st_uid, 0);
+	assert_int_equal(metric(&l, "ingot_watcher_state_failures_total"), 1);
+	life_end(&l);
+	assert_int_equal(unlink(other), 0);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, open_folder, close_folder)
+	const struct CMUnitTest tests[] = {
+		T(the_state_file_is_written_and_found),
+		T(nothing_is_written_before_it_is_whole),
+		T(a_life_that_saw_half_of_it_leaves_nothing),
+		T(nothing_is_written_when_nothing_changed),
+		T(a_killed_life_is_followed_from_memory),
+		T(changes_are_appended_to_the_file),
+		T(a_compacted_journal_is_a_new_file_and_a_new_memfd),
+		T(a_file_that_was_removed_comes_back),
+		T(foreign_and_torn_files),
+		T(an_object_that_is_not_what_it_says_is_forgotten),
+		T(what_may_have_killed_two_lives_is_not_read),
+		T(without_a_usable_folder_the_rest_goes_on),
+		T(a_full_disk_is_survived),
+		T(two_writers_do_not_mix),
+		T(a_killed_writer_leaves_a_usable_file),
+		T(it_works_in_the_sandbox),
+		T(a_folder_with_other_things_is_not_taken),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

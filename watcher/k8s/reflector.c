@@ -1,0 +1,276 @@
+/* The list/watch machine. Pure; run by the watcher. */
+#include "watcher/k8s/reflector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/model/limits.h"
+
+enum { FIRST_WAIT_US = 50000, MOST_WAIT_US = 8000000, FORBIDDEN_WAIT_US = 5000000, SHORT_WATCH_US = 1000000 };
+
+void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream, uint64_t seed)
+{
+	*r = (struct reflector){ .path = path, .selector = selector, .can_stream = can_stream };
+	map_init(&r->known);
+	backoff_init(&r->backoff, FIRST_WAIT_US, MOST_WAIT_US, seed);
+	r->not_before = MONO_NEVER;
+}
+
+void reflector_fini(struct reflector *r)
+{
+	map_fini(&r->known, NULL);
+	free(r->continue_token);
+	r->continue_token = NULL;
+}
+
+static void forget_token(struct reflector *r)
+{
+	free(r->continue_token);
+	r->continue_token = NULL;
+}
+
+/* A new list: what it does not have is gone when it ends. */
+static void list_anew(struct reflector *r)
+{
+	forget_token(r);
+	r->list_rv[0] = 0;
+	r->round++;
+	r->current = false;
+	r->state = r->can_stream ? REFLECTOR_STREAM : REFLECTOR_LIST;
+}
+
+void reflector_start(struct reflector *r, mono_t now)
+{
+	backoff_reset(&r->backoff);
+	list_anew(r);
+	r->under_way = false;
+	r->not_before = now;
+	r->trouble = TROUBLE_NONE;
+	r->why[0] = 0;
+}
+
+void reflector_stop(struct reflector *r)
+{
+	r->state = REFLECTOR_STOPPED;
+	r->under_way = false;
+	r->current = false;
+	r->not_before = MONO_NEVER;
+}
+
+mono_t reflector_wake(const struct reflector *r)
+{
+	return r->state == REFLECTOR_STOPPED || r->under_way ? MONO_NEVER : r->not_before;
+}
+
+static void add_query(struct strbuf *path, const char *name, const char *value)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+	strbuf_fmt(path, "%c%s=", path->s && strchr(path->s, '?') ? '&' : '?', name);
+	for (; *value; value++)
+		if (strchr(plain, *value))
+			strbuf_char(path, *value);
+		else
+			strbuf_fmt(path, "%%%02X", (unsigned char)*value);
+}
+
+bool reflector_next(struct reflector *r, mono_t now, struct strbuf *path, bool *is_watch)
+{
+	if (!mono_reached(now, reflector_wake(r)))
+		return false;
+	char seconds[24];
+	*is_watch = r->state != REFLECTOR_LIST;
+	strbuf_add(path, r->path);
+	if (*r->selector && !r->no_selector)
+		strbuf_fmt(path, "?%s", r->selector);
+	if (*is_watch) {
+		/* Not all nodes at the same moment. */
+		str_fmt(seconds, sizeof seconds, "%d", REFLECTOR_WATCH_S + (int)(r->backoff.seed % 120));
+		add_query(path, "watch", "true");
+		add_query(path, "allowWatchBookmarks", "true");
+		add_query(path, "timeoutSeconds", seconds);
+	} else {
+		str_fmt(seconds, sizeof seconds, "%d", REFLECTOR_PAGE);
+		add_query(path, "limit", seconds);
+	}
+	if (r->state == REFLECTOR_WATCH)
+		add_query(path, "resourceVersion", r->rv);
+	if (r->state == REFLECTOR_STREAM) {
+		add_query(path, "sendInitialEvents", "true");
+		add_query(path, "resourceVersionMatch", "NotOlderThan");
+	}
+	if (r->state == REFLECTOR_LIST && r->continue_token)
+		add_query(path, "continue", r->continue_token);
+	r->under_way = true;
+	r->began = now;
+	r->news = false;
+	return true;
+}
+
+static void set_rv(struct reflector *r, const char *rv)
+{
+	if (*rv)
+		str_fmt(r->rv, sizeof r->rv, "%s", rv);
+}
+
+void reflector_answered(struct reflector *r)
+{
+	if (r->state != REFLECTOR_WATCH)
+		return;
+	r->current = true;
+	r->trouble = TROUBLE_NONE;
+	r->why[0] = 0;
+}
+
+int reflector_saw(struct reflector *r, const char *key, const char *rv)
+{
+	size_t len = strlen(key);
+	struct map_entry *e = map_find_n(&r->known, key, len);
+	r->news = true;
+	r->events++;
+	if (r->state == REFLECTOR_WATCH)
+		set_rv(r, rv);
+	if (e) {
+		e->value = (void *)r->round;
+		return 0;
+	}
+	if (map_len(&r->known) >= LIMIT_OBJECTS)
+		return -ENOSPC;
+	return map_set_n(&r->known, key, len, (void *)r->round, NULL);
+}
+
+void reflector_deleted(struct reflector *r, const char *key, const char *rv)
+{
+	r->news = true;
+	r->events++;
+	if (r->state == REFLECTOR_WATCH)
+		set_rv(r, rv);
+	map_del(&r->known, key);
+}
+
+static void whole(struct reflector *r)
+{
+	r->state = REFLECTOR_WATCH;
+	r->complete = r->current = true;
+	r->trouble = TROUBLE_NONE;
+	r->why[0] = 0;
+	backoff_reset(&r->backoff);
+	r->relists++;
+}
+
+bool reflector_bookmark(struct reflector *r, const char *rv, bool initial_end)
+{
+	bool done = initial_end && r->state == REFLECTOR_STREAM;
+	if (r->state == REFLECTOR_STREAM && !done)
+		return false;
+	r->news = true;
+	set_rv(r, rv);
+	if (done)
+		whole(r);
+	return done;
+}
+
+bool reflector_page(struct reflector *r, const char *rv, char *continue_token)
+{
+	forget_token(r);
+	r->news = true;
+	if (!*r->list_rv)
+		str_fmt(r->list_rv, sizeof r->list_rv, "%s", rv);
+	if (continue_token && *continue_token) {
+		r->continue_token = continue_token;
+		return false;
+	}
+	free(continue_token);
+	set_rv(r, r->list_rv);
+	whole(r);
+	return true;
+}
+
+void reflector_sweep(struct reflector *r, void (*gone)(void *ctx, const char *key), void *ctx)
+{
+	map_each (&r->known, e) {
+		if (e->value == (void *)r->round)
+			continue;
+		gone(ctx, e->key);
+		map_del_n(&r->known, e->key, e->key_len);
+	}
+}
+
+void reflector_ended(struct reflector *r, mono_t now)
+{
+	r->under_way = false;
+	r->not_before = now;
+	if (r->state == REFLECTOR_STREAM) {
+		/* A server that ends the stream before the list is whole, or does not know how to. */
+		r->can_stream = false;
+		list_anew(r);
+		r->not_before = mono_add(now, backoff_next(&r->backoff));
+		return;
+	}
+	/* A watch that ends at once and says nothing must not become a storm of requests. */
+	if (r->state == REFLECTOR_WATCH && !r->news && mono_sub(now, r->began) < SHORT_WATCH_US)
+		r->not_before = mono_add(now, backoff_next(&r->backoff));
+	else
+		backoff_reset(&r->backoff);
+}
+
+static enum reflector_trouble trouble_of(const struct api_status *s)
+{
+	if (!s || s->code >= 500 || s->code == 0 || s->code == 408 || s->code == 429)
+		return TROUBLE_UNREACHABLE;
+	switch (s->code) {
+	case 401: return TROUBLE_UNAUTHORIZED;
+	case 403: return TROUBLE_FORBIDDEN;
+	case 404: return TROUBLE_MISSING;
+	default: return TROUBLE_REFUSED;
+	}
+}
+
+/* Things that a server may not know: without them, then. True when something was given up. */
+static bool give_up_extras(struct reflector *r, const struct api_status *s)
+{
+	/* 500: an etcd that cannot tell how far it is, below a server that can stream. */
+	bool cannot = s && r->state == REFLECTOR_STREAM && s->code == 500;
+	if (!s || (s->code != 400 && s->code != 422 && s->code != 406 && !cannot))
+		return false;
+	if (r->state == REFLECTOR_STREAM) {
+		r->can_stream = false;
+		r->state = REFLECTOR_LIST;
+		return true;
+	}
+	if (*r->selector && !r->no_selector && strstr(s->message, "field label")) {
+		r->no_selector = true;
+		return true;
+	}
+	return false;
+}
+
+void reflector_failed(struct reflector *r, const struct api_status *status, const char *why,
+		      int64_t retry_after_us, mono_t now)
+{
+	r->under_way = false;
+	r->not_before = now;
+	if (give_up_extras(r, status))
+		return;
+	/* The version that we ask for is too old: list anew. It is no fault, so it does not wait, the first time. */
+	bool expired = status && (status->code == 410 || strcmp(status->reason, "Expired") == 0);
+	if (expired) {
+		bool again = r->state != REFLECTOR_WATCH;
+		list_anew(r);
+		if (!again)
+			return;
+	}
+	/* A watch that had worked and broke: go on from the same version, at once. */
+	bool broke = r->state == REFLECTOR_WATCH && !status && r->news &&
+		     mono_sub(now, r->began) >= SHORT_WATCH_US;
+	if (r->state == REFLECTOR_STREAM)
+		list_anew(r);
+	r->trouble = trouble_of(status);
+	str_fmt(r->why, sizeof r->why, "%s", why);
+	int64_t wait = broke ? 0 : backoff_next(&r->backoff);
+	if (retry_after_us > wait)
+		wait = retry_after_us < SEC(60) ? retry_after_us : SEC(60);
+	if (r->trouble == TROUBLE_FORBIDDEN && wait > FORBIDDEN_WAIT_US)
+		wait = FORBIDDEN_WAIT_US;
+	r->not_before = mono_add(now, wait);
+}

@@ -1,0 +1,28 @@
+/* Which EndpointSlices are published: only those of Services that are published. A cluster has many more of them,
+ * and the other daemons need not store what they will never look at. Pure; run by the watcher. */
+#ifndef INGOT_WATCHER_K8S_SLICES_H
+#define INGOT_WATCHER_K8S_SLICES_H
+
+#include "lib/base/map.h"
+#include "proto/objects.pb-c.h"
+
+struct slices_sink {
+	/* message is lent; NULL: it is not published any more. */
+	void (*publish)(void *ctx, const char *key, const ProtobufCMessage *message);
+};
+struct slices {
+	struct map by_key;     /* key of the slice -> struct slice */
+	struct map by_service; /* "namespace/name" -> struct slice_owner */
+	const struct slices_sink *sink;
+	void *ctx;
+};
+
+void slices_init(struct slices *s, const struct slices_sink *sink, void *ctx);
+void slices_fini(struct slices *s);
+/* Lent. -ENOMEM: as it was before. */
+int slices_put(struct slices *s, const char *key, const Ingot__EndpointSlice *slice);
+void slices_gone(struct slices *s, const char *key);
+/* The Service is published from now on, or no longer. -ENOMEM. */
+int slices_service(struct slices *s, const char *service_key, bool published);
+
+#endif
