@@ -15,6 +15,7 @@ const struct command ctl_commands[] = {
 	{ "owners", "", "who answers for each L2 address, and why", ctl_owners, 0, 0, "" },
 	{ "explain", "SERVICE", "why a Service has its address or none, is announced or not", ctl_explain, 1,
 	  1, "services" },
+	{ "doctor", "", "what is wrong here, and what to try", ctl_doctor, 0, 0, "" },
 	{ "restart", "DAEMON", "restart one daemon; nothing is withdrawn", ctl_restart, 1, 1, "daemons" },
 	{ "validate", "PATH...", "check manifests without a running Ingot", ctl_validate, 1, -1, "files" },
 	{ "completion", "bash|zsh|fish", "print a completion script for a shell", ctl_completion, 1, 1,

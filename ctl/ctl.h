@@ -10,7 +10,7 @@
 /* Exit statuses. */
 enum {
 	CTL_OK = 0,
-	CTL_ERROR = 1, /* an error answer, or validate found errors */
+	CTL_ERROR = 1, /* an error answer, or validate or doctor found errors */
 	CTL_USAGE = 2,
 	CTL_UNREACHABLE = 3, /* nobody answers in the run folder */
 };
@@ -52,6 +52,7 @@ int ctl_peers(const struct ctl *c);
 int ctl_members(const struct ctl *c);
 int ctl_owners(const struct ctl *c);
 int ctl_explain(const struct ctl *c);
+int ctl_doctor(const struct ctl *c);
 int ctl_restart(const struct ctl *c);
 int ctl_validate(const struct ctl *c);
 int ctl_completion(const struct ctl *c);

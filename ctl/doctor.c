@@ -1,5 +1,5 @@
-/* The rules of `ingotctl doctor`: each looks at one document and says what an operator should look at. Pure. An
- * error is what keeps traffic or changes away; a warning is what may do so one day. */
+/* The rules of `ingotctl doctor`: each looks at one document and says what an operator should look at. Pure.
+ * An error is what keeps traffic or changes away; a warning is what may do so one day. */
 #include "ctl/doctor.h"
 
 #include <stdarg.h>
@@ -35,8 +35,8 @@ static void find(struct report *r, bool error, const char *subject, const char *
 	strbuf_vfmt(&message, fmt, ap);
 	va_end(ap);
 	json_array_append_new(error ? r->errors : r->warnings,
-			      json_pack("{s:s, s:s, s:s, s:s}", "severity", error ? "error" : "warning", "subject",
-					subject, "message", strbuf_get(&message), "hint", hint));
+			      json_pack("{s:s, s:s, s:s, s:s}", "severity", error ? "error" : "warning",
+					"subject", subject, "message", strbuf_get(&message), "hint", hint));
 	strbuf_fini(&message);
 }
 
@@ -105,8 +105,9 @@ static void judge_peers(struct report *r, const json_t *peers)
 	{
 		const char *reason = text_of(p, "reason");
 		if (!is(p, "state", "Established"))
-			find(r, true, text_of(p, "name"), "ingotctl peers", "BGP session with %s is in state %s%s%s",
-			     text_of(p, "address"), text_of(p, "state"), *reason ? ": " : "", reason);
+			find(r, true, text_of(p, "name"), "ingotctl peers",
+			     "BGP session with %s is in state %s%s%s", text_of(p, "address"),
+			     text_of(p, "state"), *reason ? ": " : "", reason);
 	}
 }
 
@@ -121,7 +122,7 @@ static void judge_owners(struct report *r, const json_t *owners)
 			find(r, true, text_of(o, "address"), "find the host with this MAC address",
 			     "%s answers for it too", text_of(o, "conflict_mac"));
 		if (!*text_of(o, "owner"))
-			find(r, true, text_of(o, "address"), "ingotctl owners", "no node answers for it%s%s",
+			find(r, false, text_of(o, "address"), "ingotctl owners", "no node answers for it%s%s",
 			     *text_of(o, "why") ? ": " : "", text_of(o, "why"));
 	}
 }
@@ -131,12 +132,13 @@ static void judge_members(struct report *r, const json_t *members)
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(json_object_get(members, "members"), i, m) if (!is(m, "state", "alive") &&
-									  !is(m, "state", "left"))
-	    find(r, false, text_of(m, "name"), "ingotctl members", "gossip finds this node %s", text_of(m, "state"));
+	json_array_foreach(json_object_get(members, "members"), i,
+			   m) if (!is(m, "state", "alive") && !is(m, "state", "left"))
+	    find(r, false, text_of(m, "name"), "ingotctl members", "gossip finds this node %s",
+		 text_of(m, "state"));
 }
 
-/* Services of another class are somebody else's. */
+/* Without a reason it is another node's to say, or somebody else's Service. */
 static void judge_services(struct report *r, const json_t *services)
 {
 	const json_t *s;
@@ -146,8 +148,7 @@ static void judge_services(struct report *r, const json_t *services)
 	{
 		struct strbuf subject = { 0 };
 		const char *message = text_of(s, "message");
-		if (json_array_size(json_object_get(s, "addresses")) > 0 ||
-		    is(s, "reason", "foreignLoadBalancerClass"))
+		if (json_array_size(json_object_get(s, "addresses")) > 0 || is(s, "reason", ""))
 			continue;
 		strbuf_fmt(&subject, "%s/%s", text_of(s, "namespace"), text_of(s, "name"));
 		find(r, true, strbuf_get(&subject), "ingotctl explain", "it has no address%s%s",

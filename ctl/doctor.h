@@ -10,8 +10,8 @@ struct doctor_input {
 	const json_t *services, *peers, *owners, *members;
 };
 
-/* {"healthy": BOOL, "findings": [{"severity": "error"|"warning", "subject", "message", "hint"}]}, errors first.
- * Healthy: no errors. A new reference, NULL on out of memory. */
+/* {"healthy": BOOL, "findings": [{"severity": "error"|"warning", "subject", "message", "hint"}]}, errors
+ * first. Healthy: no errors. A new reference, NULL on out of memory. */
 json_t *doctor_judge(const struct doctor_input *in);
 
 #endif

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/doctor.h"
 #include "ctl/table.h"
+#include "lib/base/must.h"
 #include "lib/base/strbuf.h"
 
 static const char *text_of(const json_t *o, const char *key)
@@ -312,6 +314,65 @@ int ctl_status(const struct ctl *c)
 	else
 		print_status(c, document);
 	json_decref(document);
+	return status;
+}
+
+static void print_findings(const json_t *document)
+{
+	const json_t *finding;
+	size_t i, n = json_array_size(json_object_get(document, "findings"));
+
+	json_array_foreach(json_object_get(document, "findings"), i, finding)
+	{
+		char subject[512], message[2048];
+		const char *s = text_of(finding, "subject"), *m = text_of(finding, "message");
+		printf("%s: %s: %s\n", text_of(finding, "severity"),
+		       str_escape(s, strlen(s), subject, sizeof subject),
+		       str_escape(m, strlen(m), message, sizeof message));
+		if (*text_of(finding, "hint"))
+			printf("  try: %s\n", text_of(finding, "hint"));
+	}
+	if (n == 0)
+		puts("nothing is wrong with daemons, source, configuration, BGP sessions, L2 addresses, "
+		     "members "
+		     "and Services");
+}
+
+/* A document that may be missing: then what it would show is not judged. */
+static json_t *ask_document(const struct ctl *c, const char *what)
+{
+	json_t *document = NULL;
+	char *error = NULL;
+	if (ctl_ask_statusd(c, what, "", &document, &error) != CTL_OK)
+		fprintf(stderr, "ingotctl: %s cannot be asked for: %s\n", what, error ? error : "no answer");
+	free(error);
+	return document;
+}
+
+int ctl_doctor(const struct ctl *c)
+{
+	static const char *const names[] = { "services", "peers", "owners", "members" };
+	json_t *documents[ARRAY_LEN(names)] = { NULL };
+	char *error = NULL;
+	int status = CTL_OK;
+	json_t *own = whole_status(c, &status, &error);
+
+	if (!own)
+		return fail(status, error);
+	for (size_t i = 0; i < ARRAY_LEN(names) && !*text_of(own, "statusd_error"); i++)
+		documents[i] = ask_document(c, names[i]);
+	struct doctor_input in = { own, documents[0], documents[1], documents[2], documents[3] };
+	json_t *document = doctor_judge(&in);
+	if (c->json)
+		status = print_json(document);
+	else
+		print_findings(document);
+	if (!json_is_true(json_object_get(document, "healthy")))
+		status = CTL_ERROR;
+	json_decref(document);
+	json_decref(own);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_decref(documents[i]);
 	return status;
 }
 

@@ -212,7 +212,7 @@ static void note_entry(struct gossip *g, const struct owner_entry *e)
 
 static void publish_service(struct gossip *g, const struct owner_service *s)
 {
-	char owner[LIMIT_NODE_NAME + 1], reason[64];
+	char owner[LIMIT_NODE_NAME + 1], reason[64], lacking[ADDR_TEXT];
 	Ingot__L2ServiceState out = INGOT__L2_SERVICE_STATE__INIT;
 	if (s->gone || !s->listed) {
 		publisher_delete(g->services_out, s->key);
@@ -222,6 +222,10 @@ static void publish_service(struct gossip *g, const struct owner_service *s)
 	str_fmt(reason, sizeof reason, "%s", withdraw_reason_text(s->reason));
 	out.owner = owner;
 	out.reason = reason;
+	if (s->lacks_link && s->n_addrs) {
+		addr_text(s->addrs[0], lacking);
+		out.lacks_interface = lacking;
+	}
 	out.announcing = s->reason == WITHDRAW_ANNOUNCE;
 	out.all_interfaces = s->all_interfaces;
 	out.interfaces = s->interfaces.v;

@@ -262,7 +262,7 @@ static int join_entry(struct owner *o, mono_t now, addr_t addr, struct owner_ser
 
 static bool same_outcome(const struct owner_service *s, const struct outcome *x)
 {
-	if (s->reason != x->v.reason || s->owner != x->owner || s->successor != x->successor ||
+	if (s->reason != x->v.reason || s->lacks_link != x->v.lacks_link || s->owner != x->owner || s->successor != x->successor ||
 	    s->all_interfaces != x->v.all_interfaces || s->n_addrs != x->n_addrs || s->listed != x->listed ||
 	    !s->why || strcmp(s->why, x->why) != 0 || !name_set_equal(&s->interfaces, &x->v.interfaces))
 		return false;
@@ -299,6 +299,7 @@ int owner_decide(struct owner *o, mono_t now, struct owner_service *s)
 	memcpy(before, s->addrs, sizeof before);
 	name_set_fini(&s->interfaces);
 	s->reason = x.v.reason;
+	s->lacks_link = x.v.lacks_link;
 	s->owner = x.owner;
 	s->successor = x.successor;
 	s->why = x.why;

@@ -16,7 +16,7 @@ struct question {
 	const struct l2_node *live;
 	size_t n_live;
 	const char *own_node;
-	bool ignore_exclude;
+	bool ignore_exclude, ignore_links;
 	const struct l2_ad **ads; /* those of the pool that match the Service */
 	size_t n_ads;
 };
@@ -56,8 +56,6 @@ static const char *objection(const struct question *q, const struct l2_node *n)
 {
 	if (strlen(n->name) > LIMIT_NODE_NAME)
 		return "its name is too long";
-	if (!n->link_ok)
-		return "no interface to announce on is up";
 	if (node_network_unavailable(n->object))
 		return "its network is unavailable";
 	if (!q->ignore_exclude && node_is_excluded(n->object))
@@ -66,6 +64,8 @@ static const char *objection(const struct question *q, const struct l2_node *n)
 		return "no matching advertisement names it";
 	if (service_is_local(q->service) && !name_set_has(&q->endpoints->serving_nodes, n->name))
 		return "it has no local endpoint that can serve";
+	if (!q->ignore_links && !n->link_ok)
+		return "no interface to announce on is up";
 	return NULL;
 }
 
@@ -172,6 +172,19 @@ static void fill_verdict(const struct question *q, const struct result *r, struc
 	explain(q, r, v);
 }
 
+/* Nobody announces: would this node, if it had one of the interfaces that the advertisements name? Of all nodes,
+ * exactly one says yes, so that people are told once. */
+static bool lacks_link(const struct question *q, const struct result *r)
+{
+	struct question without = *q;
+	struct result x;
+	if (r->n > 0)
+		return false;
+	without.ignore_links = true;
+	elect(&without, &x);
+	return x.first.name && strcmp(x.first.name, q->own_node) == 0;
+}
+
 /* Interfaces come from the advertisements that name the own node. */
 static int fill_interfaces(const struct question *q, struct l2_verdict *v)
 {
@@ -201,6 +214,7 @@ static int decide(const struct question *q, struct l2_verdict *v)
 		return 0;
 	}
 	elect(q, &r);
+	v->lacks_link = lacks_link(q, &r);
 	fill_verdict(q, &r, v);
 	return fill_interfaces(q, v);
 }
@@ -209,7 +223,7 @@ int l2_decide(const struct service_addresses *a, const Ingot__Service *s, const 
 	      const struct l2_node *live, size_t n_live, const char *own_node, bool ignore_exclude,
 	      struct l2_verdict *ret)
 {
-	struct question q = { a, s, e, live, n_live, own_node, ignore_exclude, NULL, 0 };
+	struct question q = { a, s, e, live, n_live, own_node, ignore_exclude, false, NULL, 0 };
 	struct l2_verdict v = { 0 };
 	int rc = find_ads(&q);
 	if (rc == 0)

@@ -75,6 +75,7 @@ struct k8s {
 	struct events *events;
 	struct status_objects *status_objects;
 	struct upkeep *config_state, *pool_status;
+	struct map lacking; /* keys of Services whose announceFailed was told */
 	struct log_limit refusals;
 };
 

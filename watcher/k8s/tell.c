@@ -117,10 +117,11 @@ static Ingot__SourceState describe(struct k8s *k, struct strbuf *text)
 	} else if (k->from_image) {
 		rfc3339(k->image_ms, written);
 		strbuf_fmt(text, "what was known at %s is announced: %s", written, strbuf_get(&waits));
-	} else if (waits.len) {
+	} else if (!current) {
 		strbuf_fmt(text, "what was known stays in force: %s", strbuf_get(&waits));
 	} else {
-		strbuf_fmt(text, "Kubernetes %s is watched", k->discovery.version);
+		strbuf_fmt(text, "Kubernetes %s is watched%s%s", k->discovery.version, waits.len ? "; " : "",
+			   strbuf_get(&waits));
 	}
 	strbuf_fini(&waits);
 	if (!k->w->synced)

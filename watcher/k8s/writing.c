@@ -137,6 +137,47 @@ void writing_unassign(void *source, const char *key)
 	service_status_unwant(&k->service_status, key);
 }
 
+static void note_event(struct k8s *k, const char *key, const char *controller, bool warning, const char *reason,
+		       const char *note)
+{
+	char ns[254];
+	const char *slash = strchr(key, '/'), *uid = sinks_uid(k, key);
+	if (!slash || !uid)
+		return; /* it is gone */
+	str_fmt(ns, sizeof ns, "%.*s", (int)(slash - key), key);
+	struct service_event e = { .at = loop_now(k->w->d->loop),
+				   .wall_ms = loop_wall_ms(),
+				   .ns = ns,
+				   .service = slash + 1,
+				   .uid = uid,
+				   .warning = warning,
+				   .reason = reason,
+				   .note = note,
+				   .controller = controller,
+				   .instance = k->instance };
+	if (events_add(k->events, &e) < 0)
+		log_line(LOG_ERROR, key, "event", "out of memory");
+	pace_ask(k->pace);
+}
+
+/* Once, when it becomes so. */
+static void tell_lacking(struct k8s *k, const char *key, const Ingot__L2ServiceState *s)
+{
+	const char *ip = s ? s->lacks_interface : "";
+	char note[400];
+	if (!*ip) {
+		map_del(&k->lacking, key);
+		return;
+	}
+	if (map_get(&k->lacking, key) || map_set(&k->lacking, key, k, NULL) < 0)
+		return;
+	str_fmt(note, sizeof note,
+		"the interfaces specified by LB IP \"%s\" doesn't exist in assigned node \"%s\" with protocol "
+		"\"layer2\"",
+		ip, k->context.node);
+	note_event(k, key, "metallb-speaker", true, "announceFailed", note);
+}
+
 static void report_service(struct k8s *k, enum status_kind kind, const char *key, const ProtobufCMessage *m)
 {
 	const char *node = k->context.node;
@@ -145,6 +186,8 @@ static void report_service(struct k8s *k, enum status_kind kind, const char *key
 		status_objects_whole(k->status_objects, kind);
 		return;
 	}
+	if (kind == STATUS_L2)
+		tell_lacking(k, key, (const Ingot__L2ServiceState *)m);
 	if (m && kind == STATUS_L2 && ((const Ingot__L2ServiceState *)m)->announcing)
 		status = reports_json_l2_status(node, key, (const Ingot__L2ServiceState *)m);
 	else if (m && kind == STATUS_BGP && ((const Ingot__BgpServiceState *)m)->n_peers)
@@ -193,29 +236,6 @@ void writing_configuration(void *source, const struct config_report *controller,
 	if (k->context.daemons & READS(GOSSIPD))
 		want_config(k, config_state_speaker(k->context.node, name), "configReconcilerValid", speaker);
 	upkeep_whole(k->config_state);
-	pace_ask(k->pace);
-}
-
-static void note_event(struct k8s *k, const char *key, const char *controller, bool warning, const char *reason,
-		       const char *note)
-{
-	char ns[254];
-	const char *slash = strchr(key, '/'), *uid = sinks_uid(k, key);
-	if (!slash || !uid)
-		return; /* it is gone */
-	str_fmt(ns, sizeof ns, "%.*s", (int)(slash - key), key);
-	struct service_event e = { .at = loop_now(k->w->d->loop),
-				   .wall_ms = loop_wall_ms(),
-				   .ns = ns,
-				   .service = slash + 1,
-				   .uid = uid,
-				   .warning = warning,
-				   .reason = reason,
-				   .note = note,
-				   .controller = controller,
-				   .instance = k->instance };
-	if (events_add(k->events, &e) < 0)
-		log_line(LOG_ERROR, key, "event", "out of memory");
 	pace_ask(k->pace);
 }
 
@@ -310,6 +330,7 @@ int writing_join(struct k8s *k)
 	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 		return -EIO;
 	make_identity(k, identity, sizeof identity);
+	map_init(&k->lacking);
 	lease_init(&k->lease, k->ns, LEASE_NAME, identity, k->seed);
 	service_status_init(&k->service_status, k->seed);
 	gossip_secret_init(&k->gossip_secret, k->ns, o->secret_name, random);
@@ -338,4 +359,5 @@ void writing_free(struct k8s *k)
 	status_objects_free(k->status_objects);
 	upkeep_free(k->config_state);
 	upkeep_free(k->pool_status);
+	map_fini(&k->lacking, NULL);
 }

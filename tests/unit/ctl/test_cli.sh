@@ -27,8 +27,13 @@ expect 0 'explain SERVICE' help
 expect 0 '^ingotctl [0-9]' version
 expect 0 '^ingotctl [0-9]' --version
 expect 3 'is ingotd running' --run-dir="$dir/none" status
+expect 3 'is ingotd running' --run-dir="$dir/none" doctor
+expect 2 'usage: ingotctl doctor' doctor surplus
 expect 3 'is ingotd running' --run-dir="$dir/none" restart bgpd
-for shell in bash zsh fish; do expect 0 'restart' completion "$shell"; done
+for shell in bash zsh fish; do
+	expect 0 'restart' completion "$shell"
+	expect 0 'doctor' completion "$shell"
+done
 expect 2 'bash, zsh and fish' completion csh
 bash -n <("$ctl" completion bash) || failed=1
 

@@ -183,8 +183,8 @@ static bool is_immutable(const json_t *before, const json_t *after)
 }
 
 /* NULL with *ret filled. Else the object as it is now, lent. */
-static json_t *patch(struct fake_api *a, const char *plural, const char *name, bool status, const json_t *body,
-		     struct write_outcome *ret)
+static json_t *patch(struct fake_api *a, const char *plural, const char *name, bool status,
+		     const json_t *body, struct write_outcome *ret)
 {
 	char text[300];
 	json_t *o = fake_get(a, plural, name);
@@ -215,27 +215,31 @@ static json_t *patch(struct fake_api *a, const char *plural, const char *name, b
 	return o;
 }
 
+/* The token is the number in the last uid, so deletions in between leave nothing out. */
 static json_t *page(const struct fake_api *a, const char *plural, const char *query)
 {
 	const char *more = strstr(query, "continue=");
-	size_t from = more ? (size_t)atoi(more + strlen("continue=")) : 0, i = 0, n = 0;
+	unsigned long long from = more ? strtoull(more + strlen("continue="), NULL, 10) : 0, uid = 0;
 	const size_t limit = 500;
 	json_t *items = json_array(), *meta = json_object();
 	map_each (&a->objects, e) {
-		const json_t *labels = json_object_get(json_object_get(e->value, "metadata"), "labels");
+		const json_t *m = json_object_get(e->value, "metadata"),
+			     *labels = json_object_get(m, "labels");
 		const char *node = json_string_value(json_object_get(labels, "metallb.io/node"));
 		if (strncmp(e->key, plural, strlen(plural)) != 0 || !node || strcmp(node, a->node) == 0)
 			continue;
-		if (i++ < from)
-			continue;
-		if (n++ < limit) {
-			json_array_append(items, e->value);
-			continue;
+		if (json_array_size(items) == limit) {
+			char token[32];
+			str_fmt(token, sizeof token, "%llu", uid);
+			json_object_set_new(meta, "continue", json_string(token));
+			break;
 		}
-		char token[32];
-		str_fmt(token, sizeof token, "%zu", from + limit);
-		json_object_set_new(meta, "continue", json_string(token));
-		break;
+		unsigned long long number =
+		    strtoull(json_string_value(json_object_get(m, "uid")) + strlen("uid-"), NULL, 10);
+		if (number <= from)
+			continue;
+		uid = number;
+		json_array_append(items, e->value);
 	}
 	return json_pack("{s:o, s:o}", "metadata", meta, "items", items);
 }

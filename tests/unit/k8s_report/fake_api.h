@@ -37,7 +37,8 @@ size_t fake_count(const struct fake_api *a, const char *plural);
 /* Take the first news; false: none. The caller decrefs news->object. */
 bool fake_news(struct fake_api *a, struct fake_news *ret);
 
-/* Drive a desk until it has nothing more to do now; every request is answered at once. Returns their number. */
+/* Drive a desk until it has nothing more to do now; every request is answered at once. Returns their number.
+ */
 unsigned fake_run(struct fake_api *a, const struct desk_ops *ops, void *desk, mono_t now);
 /* An answer without an object. */
 struct write_outcome fake_failure(int status, const char *message);

@@ -75,8 +75,8 @@ static void deliver(struct world *w)
 	struct fake_news n;
 	while (fake_news(&w->a, &n)) {
 		const json_t *meta = json_object_get(n.object, "metadata");
-		const char *node = json_string_value(
-		    json_object_get(json_object_get(meta, "labels"), "metallb.io/node"));
+		const char *node =
+		    json_string_value(json_object_get(json_object_get(meta, "labels"), "metallb.io/node"));
 		enum status_kind k = strcmp(n.plural, L2) == 0 ? STATUS_L2 : STATUS_BGP;
 		if (n.deleted || !node || strcmp(node, "node1") != 0)
 			status_objects_unsee(w->s, k, json_string_value(json_object_get(meta, "name")));
@@ -120,18 +120,18 @@ static void serve(struct world *w, struct write *write, mono_t now)
 }
 
 /* An object as node makes it, put there by hand. */
-static const char *put(struct world *w, const char *node, const char *key, const char *status)
+static void put(struct world *w, const char *node, const char *key, const char *status)
 {
 	char text[1024], ns[64];
 	const char *slash = strchr(key, '/');
 	str_fmt(ns, sizeof ns, "%.*s", (int)(slash - key), key);
-	str_fmt(text, sizeof text,
-		"{'metadata':{'generateName':'l2-','namespace':'metallb-system','labels':{'metallb.io/node':'%s',"
-		"'metallb.io/service-name':'%s','metallb.io/service-namespace':'%s'},'ownerReferences':[{"
-		"'apiVersion':'v1','kind':'Pod','name':'ingot-node-x','uid':'pod-uid'}]},'status':%s}",
-		node, slash + 1, ns, status);
-	const json_t *o = fake_put(&w->a, L2, fake_json(text));
-	return json_string_value(json_object_get(json_object_get(o, "metadata"), "name"));
+	str_fmt(
+	    text, sizeof text,
+	    "{'metadata':{'generateName':'l2-','namespace':'metallb-system','labels':{'metallb.io/node':'%s',"
+	    "'metallb.io/service-name':'%s','metallb.io/service-namespace':'%s'},'ownerReferences':[{"
+	    "'apiVersion':'v1','kind':'Pod','name':'ingot-node-x','uid':'pod-uid'}]},'status':%s}",
+	    node, slash + 1, ns, status);
+	fake_put(&w->a, L2, fake_json(text));
 }
 #define WEB_ETH0                                                                                             \
 	"{'node':'node1','serviceName':'web','serviceNamespace':'default','interfaces':[{'name':'eth0'}]}"
@@ -146,7 +146,8 @@ static void test_life(void **state)
 	struct write r = fake_next(ops, w->s, at(0));
 	check(&r, WRITE_POST, API L2,
 	      "{'apiVersion':'metallb.io/v1beta1','kind':'ServiceL2Status','metadata':{'generateName':'l2-',"
-	      "'namespace':'metallb-system','labels':{'metallb.io/node':'node1','metallb.io/service-name':'web',"
+	      "'namespace':'metallb-system','labels':{'metallb.io/node':'node1','metallb.io/"
+	      "service-name':'web',"
 	      "'metallb.io/service-namespace':'default'},'ownerReferences':[{'apiVersion':'v1','kind':'Pod',"
 	      "'name':'ingot-node-x','uid':'pod-uid'}]}}");
 	serve(w, &r, at(0));
@@ -163,8 +164,9 @@ static void test_life(void **state)
 	fake_nothing(ops, w->s, at(5000));
 	want_l2(w, "default/web", ""); /* all interfaces: the list goes */
 	r = fake_next(ops, w->s, at(5000));
-	check(&r, WRITE_PATCH, API L2 "/l2-00001/status",
-	      "{'status':{'node':'node1','serviceName':'web','serviceNamespace':'default','interfaces':null}}");
+	check(
+	    &r, WRITE_PATCH, API L2 "/l2-00001/status",
+	    "{'status':{'node':'node1','serviceName':'web','serviceNamespace':'default','interfaces':null}}");
 	serve(w, &r, at(5000));
 	fake_nothing(ops, w->s, at(5000));
 	deliver(w);
@@ -194,9 +196,10 @@ static void test_bgp(void **state)
 	json_decref(status);
 	start(w);
 	assert_int_equal(fake_run(&w->a, ops, w->s, at(0)), 2); /* and no sweep */
-	json_t *want = fake_json(
-	    "{'node':'node1','serviceName':'web','serviceNamespace':'default','peers':['a','b']}");
-	assert_true(json_equal(want, json_object_get(fake_get(&w->a, "servicebgpstatuses", "bgp-00001"), "status")));
+	json_t *want =
+	    fake_json("{'node':'node1','serviceName':'web','serviceNamespace':'default','peers':['a','b']}");
+	assert_true(
+	    json_equal(want, json_object_get(fake_get(&w->a, "servicebgpstatuses", "bgp-00001"), "status")));
 	json_decref(want);
 	assert_int_equal(w->created[STATUS_BGP], 1);
 	world_free(w);
@@ -248,7 +251,8 @@ static void test_healing(void **state)
 {
 	(void)state;
 	struct world *w = world_new();
-	const char *name = put(w, "node1", "default/web", WEB_ETH0);
+	const char *name = "l2-00001";
+	put(w, "node1", "default/web", WEB_ETH0);
 	want_l2(w, "default/web", "eth0");
 	start(w);
 	fake_edit(&w->a, L2, name, "interfaces", json_array());
@@ -333,7 +337,7 @@ static void test_doubt(void **state)
 	fake_nothing(ops, w->s, at(9000));
 	assert_int_equal(fake_count(&w->a, L2), 2);
 	deliver(w);
-	assert_int_equal(w->created[STATUS_L2], 1); /* it was ours */
+	assert_int_equal(w->created[STATUS_L2], 1);		   /* it was ours */
 	assert_int_equal(fake_run(&w->a, ops, w->s, at(9000)), 2); /* its status, a sweep */
 	deliver(w);
 	fake_nothing(ops, w->s, at(20000));
@@ -367,7 +371,8 @@ static void test_sweep(void **state)
 	(void)state;
 	struct world *w = world_new();
 	char key[64];
-	for (unsigned i = 0; i < 1200; i++) { /* three pages of another node's objects; every second one ours */
+	for (unsigned i = 0; i < 1200;
+	     i++) { /* three pages of another node's objects; every second one ours */
 		str_fmt(key, sizeof key, "default/s%04u", i);
 		put(w, "node2", key, "{}");
 		if (i % 2)
@@ -388,7 +393,8 @@ static void test_sweep(void **state)
 	fake_nothing(ops, w->s, at(30000));
 	assert_int_equal(ops->wake(w->s).us, MONO_NEVER.us);
 
-	/* An expired token: from the beginning. Meanwhile the Service moves away again: nothing is deleted. */
+	/* An expired token: from the beginning. Meanwhile the Service moves away again: nothing is deleted.
+	 */
 	want_l2(w, "default/s0000", "eth0");
 	struct write r = fake_next(ops, w->s, at(40000));
 	serve(w, &r, at(40000));
@@ -406,7 +412,7 @@ static void test_sweep(void **state)
 		r = fake_next(ops, w->s, at(40000));
 	}
 	assert_int_equal(page.method, WRITE_GET);
-	assert_non_null(strstr(page.path, "&continue=500"));
+	assert_non_null(strstr(page.path, "&continue="));
 	struct write_outcome o = fake_failure(410, "The provided continue parameter is too old");
 	ops->done(w->s, page.id, &o, at(40000));
 	write_fini(&page);
@@ -478,10 +484,10 @@ static void test_ten_thousand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),	   cmocka_unit_test(test_bgp),
-		cmocka_unit_test(test_adoption),   cmocka_unit_test(test_nothing_lost_at_start),
-		cmocka_unit_test(test_healing),	   cmocka_unit_test(test_duplicates),
-		cmocka_unit_test(test_doubt),	   cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_life),	     cmocka_unit_test(test_bgp),
+		cmocka_unit_test(test_adoption),     cmocka_unit_test(test_nothing_lost_at_start),
+		cmocka_unit_test(test_healing),	     cmocka_unit_test(test_duplicates),
+		cmocka_unit_test(test_doubt),	     cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_ten_thousand),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

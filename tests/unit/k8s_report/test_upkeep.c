@@ -1,4 +1,6 @@
-/* Upkeep of one kind: ConfigurationState and IPAddressPool status as the kinds, failures of every sort, texts. */
+/* Upkeep of one kind: ConfigurationState and IPAddressPool status as the kinds, failures of every sort,
+ * texts. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +53,9 @@ static void see_news(struct fake_api *a, struct upkeep *u)
 
 static void want_report(struct upkeep *u, const char *key, bool valid, const char *errors, int64_t since_ms)
 {
-	struct config_report r = { .exists = true, .valid = valid, .errors = strdup(errors), .since_ms = since_ms };
+	struct config_report r = {
+		.exists = true, .valid = valid, .errors = strdup(errors), .since_ms = since_ms
+	};
 	json_t *status = reports_json_config_status("configReconcilerValid", &r);
 	assert_int_equal(upkeep_want(u, key, status), 0);
 	json_decref(status);
@@ -101,10 +105,11 @@ static void test_config_state(void **state)
 	answer(u, &w, o, at(1));
 	json_decref(object);
 	w = fake_next(&upkeep_desk, u, at(1));
-	check_body(&w, STATES "/speaker-node1/status",
-		   "{'status':{'result':'Valid','errorSummary':'','conditions':[{'type':'configReconcilerValid',"
-		   "'status':'True','reason':'Reconciled','message':'',"
-		   "'lastTransitionTime':'2026-01-31T12:00:00Z'}]}}");
+	check_body(
+	    &w, STATES "/speaker-node1/status",
+	    "{'status':{'result':'Valid','errorSummary':'','conditions':[{'type':'configReconcilerValid',"
+	    "'status':'True','reason':'Reconciled','message':'',"
+	    "'lastTransitionTime':'2026-01-31T12:00:00Z'}]}}");
 	fake_serve(&a, &w, &o, &object);
 	answer(u, &w, o, at(2));
 	json_decref(object);
@@ -124,7 +129,8 @@ static void test_config_state(void **state)
 			    "conditions"),
 	    0);
 	assert_string_equal(json_string_value(json_object_get(c, "message")), "configuration error: b");
-	assert_string_equal(json_string_value(json_object_get(c, "lastTransitionTime")), "2026-01-31T12:03:20Z");
+	assert_string_equal(json_string_value(json_object_get(c, "lastTransitionTime")),
+			    "2026-01-31T12:03:20Z");
 
 	/* Mended after an edit and after a deletion. Other components' objects are none of ours. */
 	see_news(&a, u);
@@ -206,12 +212,14 @@ static void test_pool_status(void **state)
 	fake_fini(&a);
 }
 
-/* A refusal that is about permissions: told once, the desk tries one at a time, and goes on when it is granted. */
+/* A refusal that is about permissions: told once, the desk tries one at a time, and goes on when it is
+ * granted. */
 static void test_forbidden(void **state)
 {
 	(void)state;
-	static const char text[] = "configurationstates.metallb.io is forbidden: User \"system:serviceaccount:"
-				   "metallb-system:ingot-node\" cannot create resource \"configurationstates\"";
+	static const char text[] =
+	    "configurationstates.metallb.io is forbidden: User \"system:serviceaccount:"
+	    "metallb-system:ingot-node\" cannot create resource \"configurationstates\"";
 	struct fake_api a;
 	struct told told = { 0 };
 	const struct desk_tell tell = { on_tell, &told };
@@ -314,7 +322,8 @@ static void test_taken(void **state)
 	fake_nothing(&upkeep_desk, u, at(9999));
 	see_news(&a, u);
 	w = fake_next(&upkeep_desk, u, at(9999)); /* at once: labels, then status */
-	check_body(&w, STATES "/controller", "{'metadata':{'labels':{'metallb.io/component-type':'controller'}}}");
+	check_body(&w, STATES "/controller",
+		   "{'metadata':{'labels':{'metallb.io/component-type':'controller'}}}");
 	struct write_outcome o;
 	json_t *object;
 	fake_serve(&a, &w, &o, &object);
@@ -330,8 +339,9 @@ static void test_futile(void **state)
 {
 	(void)state;
 	struct upkeep *u = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
-	json_t *stubborn = fake_json("{'metadata':{'name':'controller','uid':'u','resourceVersion':'5','labels':{"
-				     "'metallb.io/component-type':'controller'}},'status':{'result':'Unknown'}}");
+	json_t *stubborn =
+	    fake_json("{'metadata':{'name':'controller','uid':'u','resourceVersion':'5','labels':{"
+		      "'metallb.io/component-type':'controller'}},'status':{'result':'Unknown'}}");
 	assert_int_equal(upkeep_see(u, stubborn), 0);
 	want_report(u, "controller", true, "", 0);
 	upkeep_synced(u, at(0));
@@ -415,10 +425,10 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_config_state), cmocka_unit_test(test_config_unknown),
-		cmocka_unit_test(test_pool_status),  cmocka_unit_test(test_forbidden),
-		cmocka_unit_test(test_missing_kind), cmocka_unit_test(test_overload),
-		cmocka_unit_test(test_taken),	     cmocka_unit_test(test_futile),
+		cmocka_unit_test(test_config_state),  cmocka_unit_test(test_config_unknown),
+		cmocka_unit_test(test_pool_status),   cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_missing_kind),  cmocka_unit_test(test_overload),
+		cmocka_unit_test(test_taken),	      cmocka_unit_test(test_futile),
 		cmocka_unit_test(test_foreign_input), cmocka_unit_test(test_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

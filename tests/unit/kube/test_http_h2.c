@@ -179,14 +179,26 @@ static void run(struct house *h, size_t n)
 	house_wait(h, &m.left);
 }
 
+/* Buffers of the connection come and go: the least of some moments tells. */
+static size_t least_memory(struct house *h)
+{
+	size_t least = SIZE_MAX;
+	for (int i = 0; i < 8; i++) {
+		run(h, 100);
+		size_t now = mallinfo2().uordblks;
+		least = now < least ? now : least;
+	}
+	return least;
+}
+
 static void test_memory_of_ten_thousand_calls(void **state)
 {
 	struct house *h = *state;
 	run(h, 1000);
-	size_t before = mallinfo2().uordblks;
+	size_t before = least_memory(h);
 	run(h, 10000);
-	size_t after = mallinfo2().uordblks;
-	assert_true(after <= before + 65536);
+	/* Less than the smallest block for each call. */
+	assert_in_range(least_memory(h), 0, before + 200000);
 }
 
 int main(void)

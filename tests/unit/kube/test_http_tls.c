@@ -49,7 +49,6 @@ static void test_trust(void **state)
 		{ NAMED, "certificate-authority: ca.pem, tls-server-name: api.cluster.example", HTTP_OK },
 		{ NAMED, "certificate-authority: ca.pem, tls-server-name: other.cluster.example", HTTP_TLS },
 		{ TLS, "certificate-authority: ca.pem, tls-server-name: api.cluster.example", HTTP_TLS },
-		{ PLAIN, "certificate-authority: ca.pem", HTTP_TLS },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		house_client(h, "https", h->port[cases[i].listener], cases[i].cluster, "");

@@ -127,6 +127,7 @@ static void l2_text(struct strbuf *b, const struct l2_verdict *v)
 		strbuf_add(b, "all");
 	for (size_t i = 0; i < v->interfaces.n; i++)
 		strbuf_fmt(b, "%s%s", i ? "," : "", v->interfaces.v[i]);
+	strbuf_fmt(b, " lacks_link=%s", v->lacks_link ? "yes" : "no");
 	strbuf_add(b, " why=");
 	for (const char *s = v->why; *s; s++)
 		strbuf_char(b, *s == ' ' ? '_' : *s);

@@ -83,6 +83,40 @@ static void test_status_says_each_error_once(void **unused)
 	state_fini(&s);
 }
 
+static void test_status_says_how_the_source_is(void **unused)
+{
+	struct state s;
+	Ingot__SourceStatus m = INGOT__SOURCE_STATUS__INIT;
+
+	(void)unused;
+	state_init(&s, "n1");
+	json_t *document = document_status(&s);
+	assert_string_equal(string_at(json_object_get(document, "source"), "state"), "unknown");
+	assert_false(source_is_stale(&s));
+	json_decref(document);
+	m.state = INGOT__SOURCE_STATE__SOURCE_STALE;
+	m.text = text("the API server is away, says \xff");
+	m.server = text("https://10.0.0.1:6443");
+	m.since_ms = 1700000000000;
+	assert_int_equal(state_put(&s, TOPIC_SOURCE, "source", &m.base), 0);
+	assert_true(source_is_stale(&s));
+	document = document_status(&s);
+	const json_t *source = json_object_get(document, "source");
+	assert_string_equal(string_at(source, "state"), "stale");
+	assert_true(json_is_true(json_object_get(source, "stale")));
+	assert_string_equal(string_at(source, "text"), "the API server is away, says \\xff");
+	assert_string_equal(string_at(source, "server"), "https://10.0.0.1:6443");
+	assert_int_equal(json_integer_value(json_object_get(source, "since_ms")), 1700000000000);
+	json_decref(document);
+	m.state = INGOT__SOURCE_STATE__SOURCE_HELD;
+	assert_int_equal(state_put(&s, TOPIC_SOURCE, "source", &m.base), 0);
+	document = document_status(&s);
+	assert_string_equal(string_at(json_object_get(document, "source"), "state"), "held");
+	assert_false(source_is_stale(&s));
+	json_decref(document);
+	state_fini(&s);
+}
+
 static void test_removed_and_replaced_entries(void **unused)
 {
 	struct state s;
@@ -108,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_services_join_all_that_is_known),
 		cmocka_unit_test(test_owners_join_what_l2d_really_does),
 		cmocka_unit_test(test_status_says_each_error_once),
+		cmocka_unit_test(test_status_says_how_the_source_is),
 		cmocka_unit_test(test_removed_and_replaced_entries),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

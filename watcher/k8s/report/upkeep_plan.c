@@ -171,7 +171,7 @@ static void upkeep_done(void *desk, uint64_t id, const struct write_outcome *o, 
 		describe(u, s, r, what, sizeof what);
 		jobs_tell(&u->jobs, what, &o->error, now);
 	}
-	bool gone = v == VERDICT_DONE || v == VERDICT_GONE || v == VERDICT_CONFLICT;
+	bool gone = v == VERDICT_DONE || v == VERDICT_GONE;
 	if (r == REQUEST_CREATE)
 		done_create(u, s, v, o, now);
 	else if (r == REQUEST_DELETE && target && gone)
