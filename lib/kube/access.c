@@ -337,10 +337,10 @@ void access_free(struct access *a)
 	free(a);
 }
 
-static void complain(struct access *a, const char *path, const char *reason)
+static void complain(struct access *a, const char *path, int rc)
 {
 	log_limited(&a->limit, 3, SEC(60), LOG_WARN, "apiserver", "credentials",
-		    "%s: %s; what was read before is used", path, reason);
+		    "%s: %s; what was read before is used", path, why(rc));
 }
 
 /* A kubeconfig was replaced: its secrets count from now on. Which memfds there are was settled at the start.
@@ -356,10 +356,10 @@ static void take_secrets(struct access *a, struct kubeconfig *fresh)
 	for (size_t i = 0; i < N_INLINE; i++) {
 		const struct kube_text *data = &fresh->field[inlines[i].data];
 		if (data->s && a->memfd[i] >= 0 && write_memfd(a->memfd[i], data) < 0)
-			complain(a, a->source, "out of memory");
+			complain(a, a->source, -ENOMEM);
 	}
 	if (make_basic(a) < 0)
-		complain(a, a->source, "out of memory");
+		complain(a, a->source, -ENOMEM);
 }
 
 static void reread_kubeconfig(struct access *a)
@@ -369,13 +369,14 @@ static void reread_kubeconfig(struct access *a)
 	char error[512];
 	int rc = read_file(a->source, KUBECONFIG_MAX, &text, &a->source_id);
 	if (rc < 0) {
-		complain(a, a->source, why(rc));
+		complain(a, a->source, rc);
 		return;
 	}
 	rc = kubeconfig_parse(a->source, text.s, text.n, a->context, &fresh, error, sizeof error);
 	kube_text_fini(&text);
 	if (rc < 0) {
-		complain(a, a->source, error);
+		log_limited(&a->limit, 3, SEC(60), LOG_WARN, "apiserver", "credentials",
+			    "%s; what was read before is used", error);
 		return;
 	}
 	take_secrets(a, &fresh);
@@ -395,7 +396,7 @@ static void look(struct access *a, bool force)
 		return;
 	int rc = read_token(a);
 	if (rc < 0)
-		complain(a, token, why(rc));
+		complain(a, token, rc);
 }
 
 const char *access_token(struct access *a, bool force)

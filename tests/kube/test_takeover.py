@@ -1,6 +1,5 @@
 """MetalLB goes, Ingot comes: no object is lost, no address changes, and while MetalLB's Pods are there Ingot keeps still."""
 import json
-import subprocess
 import time
 
 import pytest

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 
-from .kubeclient import Client, KubeError, connect
+from .kubeclient import Client, connect
 from .net import LabError, sh, wait_for
 from .stack import ROOT
 
@@ -296,8 +296,9 @@ class Kube:
         with open(self.lab.dir / f"kube-proxy-{node}.log", "ab") as log:
             return space.popen(
                 program("kube-proxy", MIDDLE), f"--kubeconfig={self.admin_kubeconfig}", f"--hostname-override={node}",
-                "--proxy-mode=nftables", "--cluster-cidr=10.70.0.0/16,fd00:70::/32", "--conntrack-max-per-core=0", "--conntrack-min=0",
-                "--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249", stdout=log, stderr=log)
+                "--proxy-mode=nftables", "--cluster-cidr=10.70.0.0/16,fd00:70::/32", "--conntrack-max-per-core=0",
+                "--conntrack-min=0", "--healthz-bind-address=127.0.0.1:10256", "--metrics-bind-address=127.0.0.1:10249",
+                stdout=log, stderr=log)
 
     # --- what may happen to it -------------------------------------------------------------------------------------
 

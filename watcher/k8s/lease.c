@@ -36,19 +36,19 @@ static bool mine(const struct lease *l)
 static void take(struct lease *l, const json_t *object, mono_t now)
 {
 	const json_t *spec = json_object_get(object, "spec");
-	const char *holder = text_at(spec, "holderIdentity"), *renewed = text_at(spec, "renewTime");
 	json_int_t seconds = json_integer_value(json_object_get(spec, "leaseDurationSeconds"));
-	bool same = l->exists && strcmp(holder, l->holder) == 0 && strcmp(renewed, l->renew_time) == 0;
-	if (!same)
+	const char *rv = text_at(json_object_get(object, "metadata"), "resourceVersion");
+	json_int_t transitions = json_integer_value(json_object_get(spec, "leaseTransitions"));
+	/* By version, not by its times: a holder whose clock stands still renews all the same. */
+	if (!l->exists || strcmp(rv, l->rv) != 0)
 		l->changed = now;
 	l->exists = true;
-	str_fmt(l->rv, sizeof l->rv, "%s", text_at(json_object_get(object, "metadata"), "resourceVersion"));
-	str_fmt(l->holder, sizeof l->holder, "%s", holder);
-	str_fmt(l->renew_time, sizeof l->renew_time, "%s", renewed);
+	str_fmt(l->rv, sizeof l->rv, "%s", rv);
+	str_fmt(l->holder, sizeof l->holder, "%s", text_at(spec, "holderIdentity"));
 	str_fmt(l->acquire_time, sizeof l->acquire_time, "%s", text_at(spec, "acquireTime"));
 	/* What somebody else wrote into it: within reason. */
 	l->duration_us = seconds >= 1 && seconds <= 3600 ? SEC(seconds) : SEC(LEASE_DURATION_S);
-	l->transitions = json_integer_value(json_object_get(spec, "leaseTransitions"));
+	l->transitions = transitions >= 0 && transitions < INT32_MAX ? transitions : 0;
 }
 
 void lease_saw(struct lease *l, const json_t *object, mono_t now)
@@ -58,6 +58,9 @@ void lease_saw(struct lease *l, const json_t *object, mono_t now)
 	if (object && l->exists && version_is_older(rv, l->rv))
 		return;
 	l->seen = true;
+	/* Whoever held a deleted one may not know it yet, and believes in itself for a while. */
+	if (!object && l->exists)
+		l->changed = now;
 	if (object)
 		take(l, object, now);
 	else
@@ -85,6 +88,7 @@ void lease_release(struct lease *l, mono_t now)
 {
 	l->want_release = true;
 	l->not_before = now;
+	l->leads_until = (mono_t){ INT64_MIN };
 }
 
 void lease_clock(struct lease *l, const char *micro_time)
@@ -128,7 +132,7 @@ static bool write_out(struct lease *l, enum write_method method, bool release, m
 		return false;
 	}
 	l->under_way = true;
-	l->releasing = release;
+	l->method = method;
 	l->sent = now;
 	return true;
 }
@@ -140,7 +144,7 @@ static mono_t due(const struct lease *l)
 		return MONO_NEVER;
 	if (l->want_release)
 		return mine(l) ? l->not_before : MONO_NEVER;
-	if (!l->seen || !l->exists || mine(l) || !*l->holder)
+	if (!l->seen || !*l->holder || strcmp(l->holder, l->identity) == 0)
 		return l->not_before;
 	mono_t expiry = mono_add(l->changed, l->duration_us);
 	return mono_before(expiry, l->not_before) ? l->not_before : expiry;
@@ -151,10 +155,10 @@ bool lease_next(void *lease, mono_t now, struct write *ret)
 	struct lease *l = lease;
 	if (!mono_reached(now, due(l)))
 		return false;
-	if (l->want_release)
-		return write_out(l, WRITE_PUT, true, now, ret);
 	if (!l->seen)
 		return write_out(l, WRITE_GET, false, now, ret);
+	if (l->want_release)
+		return write_out(l, WRITE_PUT, true, now, ret);
 	return write_out(l, l->exists ? WRITE_PUT : WRITE_POST, false, now, ret);
 }
 
@@ -171,36 +175,41 @@ static void complain(struct lease *l, const struct write_outcome *o)
 		str_fmt(l->trouble, sizeof l->trouble, "%d %.300s", o->status, o->error.message);
 }
 
+/* The object, as the answer to our write or question shows it. */
+static void took(struct lease *l, const json_t *object, mono_t now)
+{
+	lease_saw(l, object, now);
+	l->trouble[0] = 0;
+	l->not_before = now;
+	/* To have read that it is ours is no renewal: the others count from the last write. */
+	if (l->method == WRITE_GET)
+		return;
+	backoff_reset(&l->backoff);
+	if (!mine(l) || l->want_release)
+		return;
+	l->leads_until = mono_add(l->sent, LEASE_TRUST_US);
+	l->not_before = mono_add(l->sent, LEASE_RENEW_US);
+}
+
 void lease_done(void *lease, uint64_t id, const struct write_outcome *o, mono_t now)
 {
 	struct lease *l = lease;
-	bool good = o->status >= 200 && o->status < 300, release = l->releasing;
+	bool good = o->status >= 200 && o->status < 300;
 	if (id != l->id || !l->under_way)
 		return;
-	l->under_way = l->releasing = false;
+	l->under_way = false;
 	if (good && o->object) {
-		lease_saw(l, o->object, now);
-		l->trouble[0] = 0;
-		backoff_reset(&l->backoff);
-		if (mine(l) && !release) {
-			l->leads_until = mono_add(l->sent, LEASE_TRUST_US);
-			l->not_before = mono_add(l->sent, LEASE_RENEW_US);
-		} else {
-			l->not_before = now;
-		}
+		took(l, o->object, now);
 		return;
 	}
-	/* Somebody else was faster, or it was deleted: look again. */
-	if (o->status == 409 || o->status == 404) {
-		l->exists = l->exists && o->status == 409;
-		l->seen = o->status == 404;
-		l->leads_until = o->status == 404 ? (mono_t){ INT64_MIN } : l->leads_until;
-	} else {
+	if (o->status == 404 && l->method != WRITE_POST)
+		lease_saw(l, NULL, now);
+	else if (o->status != 409)
 		complain(l, o);
-		/* It may have been written all the same. */
-		l->seen = o->status != 0 && l->seen;
-	}
-	int64_t wait = o->status == 404 || o->status == 409 ? 0 : backoff_next(&l->backoff);
+	/* Somebody else was faster, or it may have been written all the same: look again. */
+	if (o->status == 409 || o->status == 0 || good)
+		l->seen = false;
+	int64_t wait = backoff_next(&l->backoff);
 	if (o->retry_after_us > wait)
 		wait = o->retry_after_us < LEASE_RETRY_US ? o->retry_after_us : LEASE_RETRY_US;
 	l->not_before = mono_add(now, wait);

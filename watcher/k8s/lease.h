@@ -22,11 +22,12 @@ struct lease {
 	const char *api_version; /* "coordination.k8s.io/v1" or v1beta1; NULL: not known yet */
 	/* The object as it was seen last. */
 	bool seen, exists;
-	char rv[DECODE_RV], holder[300], renew_time[64], acquire_time[64];
+	char rv[DECODE_RV], holder[300], acquire_time[64];
 	int64_t duration_us, transitions;
-	mono_t changed; /* when we first saw it so */
+	mono_t changed; /* when we first saw it so, or saw it deleted; holder is then still the last one */
 	/* Our own part. */
-	bool under_way, releasing, want_release;
+	bool under_way, want_release;
+	enum write_method method; /* of the request under way */
 	uint64_t id;
 	mono_t sent, not_before, leads_until;
 	struct backoff backoff;
@@ -43,7 +44,7 @@ void lease_saw(struct lease *l, const json_t *object, mono_t now);
 bool lease_leads(const struct lease *l, mono_t now);
 mono_t lease_deadline(const struct lease *l); /* when lease_leads ends without another renewal */
 const char *lease_holder(const struct lease *l);
-/* Let go, so that another takes over at once: the next write says so. */
+/* Let go, so that another takes over at once: we lead no more, and the next write says so. */
 void lease_release(struct lease *l, mono_t now);
 
 bool lease_next(void *lease, mono_t now, struct write *ret);

@@ -44,7 +44,7 @@ void reflector_start(struct reflector *r, mono_t now)
 {
 	backoff_reset(&r->backoff);
 	list_anew(r);
-	r->under_way = false;
+	r->under_way = r->expired = false;
 	r->not_before = now;
 	r->trouble = TROUBLE_NONE;
 	r->why[0] = 0;
@@ -102,6 +102,7 @@ bool reflector_next(struct reflector *r, mono_t now, struct strbuf *path, bool *
 	if (r->state == REFLECTOR_LIST && r->continue_token)
 		add_query(path, "continue", r->continue_token);
 	r->under_way = true;
+	r->is_watch = *is_watch;
 	r->began = now;
 	r->news = false;
 	return true;
@@ -154,7 +155,6 @@ static void whole(struct reflector *r)
 	r->complete = r->current = true;
 	r->trouble = TROUBLE_NONE;
 	r->why[0] = 0;
-	backoff_reset(&r->backoff);
 	r->relists++;
 }
 
@@ -196,6 +196,17 @@ void reflector_sweep(struct reflector *r, void (*gone)(void *ctx, const char *ke
 	}
 }
 
+/* The watch that is over now had worked for a while, so whatever was wrong before it is past. Nothing less proves
+ * that: a list that is had again and again is no progress. */
+static bool has_lasted(struct reflector *r, mono_t now)
+{
+	if (!r->is_watch || r->state != REFLECTOR_WATCH || mono_sub(now, r->began) < SHORT_WATCH_US)
+		return false;
+	backoff_reset(&r->backoff);
+	r->expired = false;
+	return true;
+}
+
 void reflector_ended(struct reflector *r, mono_t now)
 {
 	r->under_way = false;
@@ -207,11 +218,9 @@ void reflector_ended(struct reflector *r, mono_t now)
 		r->not_before = mono_add(now, backoff_next(&r->backoff));
 		return;
 	}
-	/* A watch that ends at once and says nothing must not become a storm of requests. */
-	if (r->state == REFLECTOR_WATCH && !r->news && mono_sub(now, r->began) < SHORT_WATCH_US)
+	/* A watch that ends at once must not become a storm of requests. */
+	if (r->is_watch && !has_lasted(r, now))
 		r->not_before = mono_add(now, backoff_next(&r->backoff));
-	else
-		backoff_reset(&r->backoff);
 }
 
 static enum reflector_trouble trouble_of(const struct api_status *s)
@@ -248,21 +257,23 @@ static bool give_up_extras(struct reflector *r, const struct api_status *s)
 void reflector_failed(struct reflector *r, const struct api_status *status, const char *why,
 		      int64_t retry_after_us, mono_t now)
 {
-	r->under_way = false;
+	r->under_way = r->current = false;
 	r->not_before = now;
 	if (give_up_extras(r, status))
 		return;
+	/* A watch that had worked and broke: go on from the same version, at once. */
+	bool broke = has_lasted(r, now) && !status;
+	/* A stream that broke half-way begins from nothing again; pages keep what they have. */
+	if (r->state == REFLECTOR_STREAM && r->news)
+		r->can_stream = false;
 	/* The version that we ask for is too old: list anew. It is no fault, so it does not wait, the first time. */
-	bool expired = status && (status->code == 410 || strcmp(status->reason, "Expired") == 0);
-	if (expired) {
-		bool again = r->state != REFLECTOR_WATCH;
+	if (status && (status->code == 410 || strcmp(status->reason, "Expired") == 0)) {
+		bool again = r->state != REFLECTOR_WATCH || r->expired;
 		list_anew(r);
+		r->expired = true;
 		if (!again)
 			return;
 	}
-	/* A watch that had worked and broke: go on from the same version, at once. */
-	bool broke = r->state == REFLECTOR_WATCH && !status && r->news &&
-		     mono_sub(now, r->began) >= SHORT_WATCH_US;
 	if (r->state == REFLECTOR_STREAM)
 		list_anew(r);
 	r->trouble = trouble_of(status);

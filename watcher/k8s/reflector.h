@@ -41,6 +41,7 @@ struct reflector {
 	bool no_selector;     /* it has refused our field selector */
 	enum reflector_state state;
 	bool under_way; /* a request is out */
+	bool is_watch;	/* ... that is a watch */
 	bool complete;	/* a whole list was had once */
 	bool current;	/* the list is whole and the watch after it stands, or ended in order */
 	char rv[DECODE_RV];
@@ -51,6 +52,7 @@ struct reflector {
 	mono_t not_before; /* of the next request */
 	mono_t began;	   /* the request that is out */
 	bool news;	   /* it has brought something */
+	bool expired;	   /* so was the last version that was watched, before that watch had lasted */
 	struct backoff backoff;
 	enum reflector_trouble trouble;
 	char why[320];

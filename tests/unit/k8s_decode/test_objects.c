@@ -87,7 +87,7 @@ static const struct {
 	/* Wrong types in custom resources; unknown fields are no news. */
 	{ KIND_POOL, "metallb.io/v1beta1", "IPAddressPool",
 	  META(",\"managedFields\":[{\"f\":1}],\"selfLink\":\"/\"") ",\"status\":{\"x\":1},\"more\":2,\"spec\":{\"addresses\":\"192.0.2.0/24\",\"new\":1}",
-	  SEEN("IPAddressPool", " broken") "ERROR IPAddressPool n/x: spec.addresses: expected a list, found the text \"192.0.2.0/24\"\n",
+	  SEEN("IPAddressPool", " broken") "ERROR IPAddressPool n/x: spec.addresses: expected a list of texts, found the text \"192.0.2.0/24\"\n",
 	  ONLY_JSON },
 	{ KIND_POOL, "metallb.io/v1beta1", "IPAddressPool",
 	  META(",\"managedFields\":[{\"f\":1}]") ",\"status\":{\"x\":1},\"spec\":{\"addresses\":[\"192.0.2.0/24\"],\"serviceAllocation\":{\"priority\":1.5}}",

@@ -29,7 +29,7 @@ static const char whole[] =
 	 "    insecure-skip-tls-verify: false\n"
 	 "users:\n"
 	 "- name: admin\n"
-	 "  user: {client-certificate: pki/admin.crt, client-key-data: 'c2Vj\ncmV0'}\n"
+	 "  user: {client-certificate: pki/admin.crt, client-key-data: \"c2Vj\\ncmV0\"}\n"
 	 "- name: robot\n"
 	 "  user: {token: 12345, tokenFile: ../token, username: u, password: p, exec: null}\n"
 	 "- name: admin\n"

@@ -137,17 +137,6 @@ int answer_error(struct diags *d, enum kind k, const char *what)
 	return -EINVAL;
 }
 
-/* What the object itself says about its type; objects of typed lists say nothing. */
-static void refine_type(struct item_type *t, json_t *object)
-{
-	const char *version = json_string_value(json_object_get(object, "apiVersion"));
-	const char *kind = json_string_value(json_object_get(object, "kind"));
-	if (version)
-		str_escape(version, strlen(version), t->api_version, sizeof t->api_version);
-	if (kind)
-		str_escape(kind, strlen(kind), t->kind_name, sizeof t->kind_name);
-}
-
 static int finish_json(const struct item_type *t, struct cur text, struct item *ret)
 {
 	struct room r;
@@ -165,11 +154,14 @@ static int finish_json(const struct item_type *t, struct cur text, struct item *
 
 int item_of_json(const struct item_type *t, struct cur text, struct item *ret)
 {
+	/* Objects of typed lists do not say what they are; others do. */
 	struct item_type own = *t;
 	json_error_t why;
 	*ret = (struct item){ 0 };
+	scan_name(scan_get(text, "apiVersion"), own.api_version);
+	scan_name(scan_get(text, "kind"), own.kind_name);
 	if (cur_left(&text) > ITEM_BYTES)
-		return finish_broken(t, ENCODING_JSON, text, too_large, ret);
+		return finish_broken(&own, ENCODING_JSON, text, too_large, ret);
 	ret->json = scan_parse(text, &why);
 	if (!ret->json) {
 		/* jansson goes on with the text near the place, which may be a secret. */
@@ -178,11 +170,10 @@ int item_of_json(const struct item_type *t, struct cur text, struct item *ret)
 			return -ENOMEM;
 		if (near)
 			*near = 0;
-		return finish_broken(t, ENCODING_JSON, text, why.text, ret);
+		return finish_broken(&own, ENCODING_JSON, text, why.text, ret);
 	}
 	/* Who wrote which field when: often more than the object itself. */
 	json_object_del(json_object_get(ret->json, "metadata"), "managedFields");
-	refine_type(&own, ret->json);
 	return finish_json(&own, text, ret);
 }
 

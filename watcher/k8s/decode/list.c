@@ -81,7 +81,7 @@ static int list_json(struct list *l, struct cur text, struct list_meta *ret)
 {
 	struct cur top = text, key, value;
 	struct cur kind = { .bad = true }, version = kind, meta = kind, items = kind;
-	char name[WIRE_NAME];
+	char name[SCAN_NAME] = "";
 	scan_enter(&top, '{');
 	while (scan_member(&top, &key, &value)) {
 		if (scan_is(key, "kind"))
@@ -93,9 +93,8 @@ static int list_json(struct list *l, struct cur text, struct list_meta *ret)
 		else if (scan_is(key, "items"))
 			items = value;
 	}
-	scan_text(version, l->type.api_version, sizeof l->type.api_version);
-	scan_text(kind, name, sizeof name);
-	str_escape(l->type.api_version, strlen(l->type.api_version), l->type.api_version, WIRE_NAME);
+	scan_name(version, l->type.api_version);
+	scan_name(kind, name);
 	if (top.bad || items.bad || !item_kind(name, l->type.kind_name))
 		return not_a_list(l, text.p, cur_left(&text));
 	int rc = take_meta(l, scan_get(meta, "resourceVersion"), scan_get(meta, "continue"), ret);

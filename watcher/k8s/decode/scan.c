@@ -138,3 +138,12 @@ bool scan_text(struct cur value, char *buf, size_t size)
 	json_decref(v);
 	return good;
 }
+
+bool scan_name(struct cur value, char buf[static SCAN_NAME])
+{
+	char text[SCAN_NAME];
+	if (!scan_text(value, text, sizeof text))
+		return false;
+	str_escape(text, strlen(text), buf, SCAN_NAME);
+	return true;
+}

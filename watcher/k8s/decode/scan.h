@@ -22,5 +22,8 @@ struct cur scan_get(struct cur object, const char *name);
 json_t *scan_parse(struct cur value, json_error_t *why);
 /* A text of at most size - 1 bytes without NUL; false, and an empty one, when it is none. */
 bool scan_text(struct cur value, char *buf, size_t size);
+/* A short one, made printable; false leaves buf alone. */
+enum { SCAN_NAME = 128 };
+bool scan_name(struct cur value, char buf[static SCAN_NAME]);
 
 #endif
