@@ -18,6 +18,8 @@ const struct command ctl_commands[] = {
 	{ "doctor", "", "what is wrong here, and what to try", ctl_doctor, 0, 0, "" },
 	{ "restart", "DAEMON", "restart one daemon; nothing is withdrawn", ctl_restart, 1, 1, "daemons" },
 	{ "validate", "PATH...", "check manifests without a running Ingot", ctl_validate, 1, -1, "files" },
+	{ "crds", "apply|print", "bring a cluster's definitions of the metallb.io kinds up to date", ctl_crds,
+	  1, 1, "crds" },
 	{ "completion", "bash|zsh|fish", "print a completion script for a shell", ctl_completion, 1, 1,
 	  "shells" },
 	{ "help", "", "this text", ctl_help, 0, 0, "" },
@@ -43,7 +45,10 @@ void ctl_usage(FILE *to)
 	}
 	fputs("\nThe run folder is that of ingotd; the environment variable INGOT_RUN_DIR and /run/ingot "
 	      "stand in for it.\n"
-	      "Exit status: 0 done, 1 an error answer, 2 wrong usage, 3 nobody answers in the run folder.\n",
+	      "crds apply takes --kubeconfig=FILE and --context=NAME; KUBECONFIG, ~/.kube/config and the "
+	      "service\n"
+	      "account of a Pod stand in for them.\n"
+	      "Exit status: 0 done, 1 an error answer, 2 wrong usage, 3 nobody answers.\n",
 	      to);
 }
 

@@ -33,6 +33,7 @@ static void bash(void)
 	puts("\" -- \"$word\")) ;;");
 	puts("\texplain) COMPREPLY=($(compgen -W \"" SERVICE_NAMES "\" -- \"$word\")) ;;\n"
 	     "\tcompletion) COMPREPLY=($(compgen -W \"bash zsh fish\" -- \"$word\")) ;;\n"
+	     "\tcrds) COMPREPLY=($(compgen -W \"apply print --kubeconfig= --context=\" -- \"$word\")) ;;\n"
 	     "\tvalidate) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n\tesac\n}\ncomplete -F _ingotctl "
 	     "ingotctl kubectl-ingot");
 }
@@ -46,8 +47,8 @@ static void zsh(void)
 	puts("\t\t)\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tcase $words[2] in");
 	printf("\trestart) compadd ");
 	print_daemons();
-	puts(" ;;\n\texplain) compadd " SERVICE_NAMES
-	     " ;;\n\tcompletion) compadd bash zsh fish ;;\n\tvalidate) _files ;;\n"
+	puts(" ;;\n\texplain) compadd " SERVICE_NAMES " ;;\n\tcompletion) compadd bash zsh fish ;;\n\tcrds) "
+						      "compadd apply print ;;\n\tvalidate) _files ;;\n"
 	     "\tesac\n}\n_ingotctl \"$@\"");
 }
 
@@ -60,6 +61,7 @@ static void fish(void)
 	puts("'\ncomplete -c ingotctl -f -n '__fish_seen_subcommand_from explain' -a "
 	     "'(ingotctl services 2>/dev/null | awk \"NR > 1 { print \\$1 }\")'\n"
 	     "complete -c ingotctl -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n"
+	     "complete -c ingotctl -f -n '__fish_seen_subcommand_from crds' -a 'apply print'\n"
 	     "complete -c ingotctl -F -n '__fish_seen_subcommand_from validate'");
 }
 

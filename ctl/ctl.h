@@ -12,15 +12,16 @@ enum {
 	CTL_OK = 0,
 	CTL_ERROR = 1, /* an error answer, or validate or doctor found errors */
 	CTL_USAGE = 2,
-	CTL_UNREACHABLE = 3, /* nobody answers in the run folder */
+	CTL_UNREACHABLE = 3, /* nobody answers, in the run folder or at the API server */
 };
 
 struct ctl {
 	const char *run_dir;
-	const char *ns; /* namespace of the metallb.io objects, for validate */
-	bool json;	/* -o json */
-	bool colours;	/* stdout is a terminal and NO_COLOR is not set */
-	int argc;	/* arguments of the command */
+	const char *ns;			  /* namespace of the metallb.io objects, for validate */
+	bool json;			  /* -o json */
+	bool colours;			  /* stdout is a terminal and NO_COLOR is not set */
+	const char *kubeconfig, *context; /* of crds apply; NULL = not given */
+	int argc;			  /* arguments of the command */
 	char **argv;
 };
 
@@ -28,8 +29,8 @@ struct command {
 	const char *name, *arguments, *help;
 	int (*run)(const struct ctl *c);
 	int min_args, max_args; /* max -1 = any */
-	const char
-	    *words; /* what completion offers as argument: "daemons", "services", "files", "shells", "" */
+	const char *words; /* what completion offers as argument: "daemons", "services", "files", "shells",
+			      "crds", "" */
 };
 extern const struct command ctl_commands[]; /* ends with a NULL name */
 const struct command *ctl_find(const char *name);
@@ -55,6 +56,7 @@ int ctl_explain(const struct ctl *c);
 int ctl_doctor(const struct ctl *c);
 int ctl_restart(const struct ctl *c);
 int ctl_validate(const struct ctl *c);
+int ctl_crds(const struct ctl *c);
 int ctl_completion(const struct ctl *c);
 int ctl_help(const struct ctl *c);
 int ctl_version(const struct ctl *c);

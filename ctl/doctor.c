@@ -74,8 +74,8 @@ static void judge_source(struct report *r, const json_t *status)
 
 	for (size_t i = 0; source && i < ARRAY_LEN(bad); i++)
 		if (is(source, "state", bad[i].state))
-			find(r, true, "source", bad[i].hint, "%s: %s%s%s", bad[i].state, bad[i].meaning,
-			     *text ? "; " : "", text);
+			find(r, true, "source", bad[i].hint, "%s: %s", bad[i].state,
+			     *text ? text : bad[i].meaning);
 }
 
 static void judge_configuration(struct report *r, const json_t *status)

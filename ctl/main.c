@@ -23,7 +23,8 @@ static int parse_options(int argc, char **argv, struct ctl *c)
 	static const struct option options[] = {
 		{ "run-dir", required_argument, NULL, 'r' }, { "namespace", required_argument, NULL, 'n' },
 		{ "output", required_argument, NULL, 'o' },  { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	     { 0 },
+		{ "version", no_argument, NULL, 'V' },	     { "kubeconfig", required_argument, NULL, 'k' },
+		{ "context", required_argument, NULL, 'c' }, { 0 },
 	};
 	int opt, status = CTL_OK;
 
@@ -32,6 +33,8 @@ static int parse_options(int argc, char **argv, struct ctl *c)
 		case 'r': c->run_dir = optarg; break;
 		case 'n': c->ns = optarg; break;
 		case 'o': status = parse_output(optarg, c); break;
+		case 'k': c->kubeconfig = optarg; break;
+		case 'c': c->context = optarg; break;
 		case 'h': ctl_usage(stdout); exit(CTL_OK);
 		case 'V': exit(ctl_version(c));
 		default: return CTL_USAGE; /* getopt has said why */

@@ -78,32 +78,38 @@ static bool has_changed(const char *path, const struct identity *former)
 	return !is_same(&now, former);
 }
 
-/* 0 or a negative errno. A file that changes while it is read is read again at the next look. */
-static int read_file(const char *path, size_t max, struct kube_text *ret, struct identity *id)
+static int read_open(int fd, size_t max, struct kube_text *ret, struct identity *id)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	int rc = fstat(fd, &st) < 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
-	size_t size = rc == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
-	if (size > max)
-		rc = -EFBIG;
-	char *s = rc == 0 ? malloc(size + 1) : NULL;
-	if (rc == 0 && !s)
-		rc = -ENOMEM;
-	ssize_t n = rc == 0 ? pread(fd, s, size, 0) : 0;
-	if (n < 0)
-		rc = -errno;
-	close(fd);
-	if (rc < 0) {
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size < 0 || (uintmax_t)st.st_size > max)
+		return -EFBIG;
+	char *s = malloc((size_t)st.st_size + 1);
+	if (!s)
+		return -ENOMEM;
+	ssize_t n = pread(fd, s, (size_t)st.st_size, 0);
+	if (n < 0) {
 		free(s);
-		return rc;
+		return -EIO;
 	}
 	s[n] = 0;
 	*ret = (struct kube_text){ s, (size_t)n };
 	*id = identify(&st);
 	return 0;
+}
+
+/* 0 or a negative errno. A file that changes while it is read is read again at the next look. */
+static int read_file(const char *path, size_t max, struct kube_text *ret, struct identity *id)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	int rc = read_open(fd, max, ret, id);
+	close(fd);
+	return rc;
 }
 
 /* One word, which becomes a header: blanks around it go, anything else that is not printable is refused. */
@@ -114,6 +120,7 @@ static int read_word(const char *path, size_t max, struct kube_text *ret, struct
 	int rc = read_file(path, max, &t, id);
 	if (rc < 0)
 		return rc;
+	must(t.s != NULL);
 	size_t lead = strspn(t.s, blanks);
 	memmove(t.s, t.s + lead, t.n - lead + 1);
 	size_t n = t.n - lead;

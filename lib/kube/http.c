@@ -113,13 +113,19 @@ static void start_fresh(struct http *h)
 	}
 }
 
-void http_bury(struct http *h)
+/* Of a list whose owners are told nothing. */
+static void drop_all(struct http_list *l)
 {
-	while (h->doomed.head) {
-		struct http_call *c = h->doomed.head;
+	for (struct http_call *c = l->head, *next; c; c = next) {
+		next = c->next;
 		detach(c);
 		call_free(c);
 	}
+}
+
+void http_bury(struct http *h)
+{
+	drop_all(&h->doomed);
 }
 
 static void on_turn(void *ctx)
@@ -269,23 +275,14 @@ struct http *http_new(struct loop *l, struct access *access, struct metrics *met
 	return h;
 }
 
-static void free_all(struct http_list *l)
-{
-	while (l->head) {
-		struct http_call *c = l->head;
-		detach(c);
-		call_free(c);
-	}
-}
-
 void http_free(struct http *h)
 {
 	if (!h)
 		return;
 	must(!h->inside);
-	free_all(&h->fresh);
-	free_all(&h->running);
-	free_all(&h->doomed);
+	drop_all(&h->fresh);
+	drop_all(&h->running);
+	drop_all(&h->doomed);
 	while (h->n_pool > 0)
 		curl_easy_cleanup(h->pool[--h->n_pool]);
 	http_multi_close(h);

@@ -53,6 +53,24 @@ size_t http_answer_body(char *data, size_t size, size_t n, void *ctx)
 	return keep(c, data, n < room ? n : room) ? n : give_up(c, HTTP_NO_MEMORY);
 }
 
+/* A line of the head, one a call; an empty one ends it. */
+size_t http_answer_header(char *data, size_t size, size_t n, void *ctx)
+{
+	struct http_call *c = ctx;
+	long status = 0;
+	const char *type = NULL;
+	n *= size;
+	if (c->cancelled)
+		return 0;
+	c->heard = loop_now(c->http->loop);
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (n > 2 || (n > 0 && data[0] != '\r' && data[0] != '\n') || status < 200 || status > 299)
+		return n;
+	curl_easy_getinfo(c->easy, CURLINFO_CONTENT_TYPE, &type);
+	c->events.headers(c->ctx, type ? type : "");
+	return n;
+}
+
 static enum http_failure failure_of(CURLcode r)
 {
 	switch (r) {

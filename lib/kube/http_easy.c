@@ -156,6 +156,10 @@ static CURLcode set_request(CURL *e, struct http_call *c)
 		SET(r, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		SET(r, CURLOPT_USERPWD, access_basic(h->access));
 	}
+	if (c->events.headers) {
+		SET(r, CURLOPT_HEADERFUNCTION, http_answer_header);
+		SET(r, CURLOPT_HEADERDATA, c);
+	}
 	SET(r, CURLOPT_WRITEFUNCTION, http_answer_body);
 	SET(r, CURLOPT_WRITEDATA, c);
 	SET(r, CURLOPT_PRIVATE, c);

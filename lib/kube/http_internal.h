@@ -92,6 +92,7 @@ int http_multi_closed(void *ctx, curl_socket_t fd);
 void http_multi_suspect(struct http *h, unsigned ms);
 
 /* http_answer.c. A CURLOPT_WRITEFUNCTION; ctx is the call. */
+size_t http_answer_header(char *data, size_t size, size_t n, void *ctx);
 size_t http_answer_body(char *data, size_t size, size_t n, void *ctx);
 /* Fills a; the texts live in c, its easy handle, and buf. */
 void http_answer_read(struct http_call *c, CURLcode result, struct http_answer *a, char *buf, size_t size);

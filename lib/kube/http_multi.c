@@ -145,8 +145,10 @@ void http_multi_close(struct http *h)
 {
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
-	while (h->watches)
-		forget_socket(h->watches);
+	for (struct http_socket *s = h->watches, *next; s; s = next) {
+		next = s->next;
+		forget_socket(s);
+	}
 	loop_timer_free(h->timer);
 }
 

@@ -128,7 +128,7 @@ static int read_fields(struct reading *r, const struct entry *e, enum section se
 	for (size_t i = 0; i < ARRAY_LEN(rows) && rc == 0; i++) {
 		const struct node *n = rows[i].section == section ? node_get(e->node, rows[i].key) : NULL;
 		struct kube_text *ret = &r->k->field[rows[i].field];
-		if (is_absent(n))
+		if (!n || is_absent(n))
 			continue;
 		if (!is_text(n))
 			rc = fail_in(r, e, n, rows[i].key, "expected a text");
@@ -172,9 +172,9 @@ static int read_cluster(struct reading *r, const struct entry *e)
 	if (!is_absent(insecure) && insecure->type != NODE_BOOL)
 		return fail_in(r, e, insecure, "insecure-skip-tls-verify", "expected true or false");
 	r->k->insecure = !is_absent(insecure) && insecure->truth;
-	if (!server->s)
-		return fail_in(r, e, e->node, "server", "missing");
 	const struct node *n = node_get(e->node, "server");
+	if (!n || !server->s)
+		return fail_in(r, e, e->node, "server", "missing");
 	bool tls = str_starts(server->s, "https://");
 	if (!tls && !str_starts(server->s, "http://"))
 		return fail_in(r, e, n, "server", "expected https://HOST:PORT");

@@ -28,9 +28,9 @@ struct decoder {
 	struct manifest_secrets *secrets;
 };
 
-/* An API server has checked the object, filled in its defaults and dropped what its schema does not know; newer
- * servers add fields of their own. So unknown fields are no news, and nothing is filled in that only a manifest
- * lacks. */
+/* An API server has checked the object, filled in its defaults and dropped what its schema does not know;
+ * newer servers add fields of their own. So unknown fields are no news, and nothing is filled in that only a
+ * manifest lacks. */
 static inline bool decode_is_served(const struct decoder *d)
 {
 	return !d->file;

@@ -121,7 +121,7 @@ static void identify(struct decoder *d, const struct where *at, const struct kin
 	}
 	bool namespaced = kind_is_namespaced(k->kind);
 	const char *name = text_of(meta, "name"), *ns = namespaced ? text_of(meta, "namespace") : "";
-	if (namespaced && !*ns)
+	if (namespaced && !*ns && !decode_is_served(d))
 		ns = "default";
 	if (strlen(name) <= LIMIT_NAME && strlen(ns) <= LIMIT_NAME)
 		object_key(ns, name, d->name);

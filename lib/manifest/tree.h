@@ -24,7 +24,8 @@ enum node_type {
 	NODE_STRING,
 	NODE_LIST,
 	NODE_MAP,
-	NODE_BYTES, /* no text: not UTF-8, with a NUL, or meant as bytes. Only from an API server, never from a file */
+	NODE_BYTES, /* no text: not UTF-8, with a NUL, or meant as bytes. Only from an API server, never from
+		       a file */
 };
 
 struct node;

@@ -210,7 +210,6 @@ void lease_done(void *lease, uint64_t id, const struct write_outcome *o, mono_t 
 	if (o->status == 409 || o->status == 0 || good)
 		l->seen = false;
 	int64_t wait = backoff_next(&l->backoff);
-	if (o->retry_after_us > wait)
-		wait = o->retry_after_us < LEASE_RETRY_US ? o->retry_after_us : LEASE_RETRY_US;
-	l->not_before = mono_add(now, wait);
+	int64_t asked = o->retry_after_us < LEASE_RETRY_US ? o->retry_after_us : LEASE_RETRY_US;
+	l->not_before = mono_add(now, wait > asked ? wait : asked);
 }

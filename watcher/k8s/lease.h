@@ -1,9 +1,10 @@
-/* Who leads: the election by one coordination.k8s.io Lease. Pure; run by the watcher of the role controller. A
- * desk (write.h): it writes the Lease and nothing else.
+/* Who leads: the election by one coordination.k8s.io Lease. Pure; run by the watcher of the role controller.
+ * A desk (write.h): it writes the Lease and nothing else.
  *
- * The rules: only who holds an unexpired Lease leads. Whether somebody else's has expired is judged by how long we
- * have seen it unchanged, never by comparing clocks of two machines. The holder believes in itself only for
- * LEASE_TRUST from the moment its last successful renewal was sent, which is less than the others wait. */
+ * The rules: only who holds an unexpired Lease leads. Whether somebody else's has expired is judged by how
+ * long we have seen it unchanged, never by comparing clocks of two machines. The holder believes in itself
+ * only for LEASE_TRUST from the moment its last successful renewal was sent, which is less than the others
+ * wait. */
 #ifndef INGOT_WATCHER_K8S_LEASE_H
 #define INGOT_WATCHER_K8S_LEASE_H
 

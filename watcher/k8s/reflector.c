@@ -9,7 +9,8 @@
 
 enum { FIRST_WAIT_US = 50000, MOST_WAIT_US = 8000000, FORBIDDEN_WAIT_US = 5000000, SHORT_WATCH_US = 1000000 };
 
-void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream, uint64_t seed)
+void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream,
+		    uint64_t seed)
 {
 	*r = (struct reflector){ .path = path, .selector = selector, .can_stream = can_stream };
 	map_init(&r->known);
@@ -196,8 +197,8 @@ void reflector_sweep(struct reflector *r, void (*gone)(void *ctx, const char *ke
 	}
 }
 
-/* The watch that is over now had worked for a while, so whatever was wrong before it is past. Nothing less proves
- * that: a list that is had again and again is no progress. */
+/* The watch that is over now had worked for a while, so whatever was wrong before it is past. Nothing less
+ * proves that: a list that is had again and again is no progress. */
 static bool has_lasted(struct reflector *r, mono_t now)
 {
 	if (!r->is_watch || r->state != REFLECTOR_WATCH || mono_sub(now, r->began) < SHORT_WATCH_US)
@@ -266,7 +267,8 @@ void reflector_failed(struct reflector *r, const struct api_status *status, cons
 	/* A stream that broke half-way begins from nothing again; pages keep what they have. */
 	if (r->state == REFLECTOR_STREAM && r->news)
 		r->can_stream = false;
-	/* The version that we ask for is too old: list anew. It is no fault, so it does not wait, the first time. */
+	/* The version that we ask for is too old: list anew. It is no fault, so it does not wait, the first
+	 * time. */
 	if (status && (status->code == 410 || strcmp(status->reason, "Expired") == 0)) {
 		bool again = r->state != REFLECTOR_WATCH || r->expired;
 		list_anew(r);
@@ -274,7 +276,8 @@ void reflector_failed(struct reflector *r, const struct api_status *status, cons
 		if (!again)
 			return;
 	}
-	if (r->state == REFLECTOR_STREAM)
+	/* What was seen of a list that is now begun again may be gone by then. */
+	if (r->state == REFLECTOR_STREAM || (r->state == REFLECTOR_LIST && !r->continue_token))
 		list_anew(r);
 	r->trouble = trouble_of(status);
 	str_fmt(r->why, sizeof r->why, "%s", why);

@@ -1,9 +1,10 @@
-/* List and watch of one resource, as a machine: it is told what the server answered, and says what to ask next
- * and which objects are gone. Pure; run by the watcher. It holds the keys that exist, never the objects.
+/* List and watch of one resource, as a machine: it is told what the server answered, and says what to ask
+ * next and which objects are gone. Pure; run by the watcher. It holds the keys that exist, never the objects.
  *
  * The rules are those of the Kubernetes API ("Efficient detection of changes"): list in pages of one
- * resourceVersion, watch from there with bookmarks, list anew after 410 Gone and compare: what a new list does
- * not have is gone, and nothing else ever is. Servers that stream lists (sendInitialEvents) are asked that way.
+ * resourceVersion, watch from there with bookmarks, list anew after 410 Gone and compare: what a new list
+ * does not have is gone, and nothing else ever is. Servers that stream lists (sendInitialEvents) are asked
+ * that way.
  */
 #ifndef INGOT_WATCHER_K8S_REFLECTOR_H
 #define INGOT_WATCHER_K8S_REFLECTOR_H
@@ -47,8 +48,8 @@ struct reflector {
 	char rv[DECODE_RV];
 	char list_rv[DECODE_RV];
 	char *continue_token;
-	uintptr_t round; /* of the list; entries of older rounds are gone when it ends */
-	struct map known; /* key -> round */
+	uintptr_t round;   /* of the list; entries of older rounds are gone when it ends */
+	struct map known;  /* key -> round */
 	mono_t not_before; /* of the next request */
 	mono_t began;	   /* the request that is out */
 	bool news;	   /* it has brought something */
@@ -59,14 +60,15 @@ struct reflector {
 	uint64_t relists, events;
 };
 
-void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream, uint64_t seed);
+void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream,
+		    uint64_t seed);
 void reflector_fini(struct reflector *r);
 /* From the beginning, with everything that is known still believed. */
 void reflector_start(struct reflector *r, mono_t now);
 void reflector_stop(struct reflector *r);
 
-/* The request that is due now, as path with query; false: none before reflector_wake. After it, the answer must
- * be told: pages or events, then exactly one of ended and failed. */
+/* The request that is due now, as path with query; false: none before reflector_wake. After it, the answer
+ * must be told: pages or events, then exactly one of ended and failed. */
 bool reflector_next(struct reflector *r, mono_t now, struct strbuf *path, bool *is_watch);
 mono_t reflector_wake(const struct reflector *r);
 

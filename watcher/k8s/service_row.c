@@ -1,5 +1,5 @@
-/* One Service's status, seen and wanted. Statuses are compared as one text: a line per ingress entry, then a line
- * "pool NAME". Pure; run by the watcher. */
+/* One Service's status, seen and wanted. Statuses are compared as one text: a line per ingress entry, then a
+ * line "pool NAME". Pure; run by the watcher. */
 #include "watcher/k8s/service_row.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include "lib/base/strbuf.h"
 #include "lib/model/objects.h"
 #include "lib/model/service.h"
+#include "watcher/k8s/version.h"
 
 void service_row_free(void *row)
 {
@@ -55,15 +56,16 @@ int service_row_saw(struct row *r, const char *uid, const char *rv, const Ingot_
 	struct strbuf seen = { 0 };
 	for (size_t i = 0; i < s->n_ingress; i++)
 		strbuf_fmt(&seen, "%s\n", *s->ingress[i]->ip ? s->ingress[i]->ip : "?");
-	add_pool(&seen, s->meta ? kv_get(s->meta->annotations, s->meta->n_annotations, ANNOTATION_FROM_POOL) : NULL);
+	add_pool(&seen,
+		 s->meta ? kv_get(s->meta->annotations, s->meta->n_annotations, ANNOTATION_FROM_POOL) : NULL);
 	return set_seen(r, uid, rv, &seen);
 }
 
 int service_row_saw_json(struct row *r, const json_t *object)
 {
 	const json_t *meta = json_object_get(object, "metadata");
-	const json_t *ingress = json_object_get(
-	    json_object_get(json_object_get(object, "status"), "loadBalancer"), "ingress");
+	const json_t *ingress =
+	    json_object_get(json_object_get(json_object_get(object, "status"), "loadBalancer"), "ingress");
 	const char *uid = json_string_value(json_object_get(meta, "uid"));
 	const char *rv = json_string_value(json_object_get(meta, "resourceVersion"));
 	struct strbuf seen = { 0 };
@@ -71,13 +73,19 @@ int service_row_saw_json(struct row *r, const json_t *object)
 	json_t *entry;
 	if (!uid || !rv)
 		return -EINVAL;
+	if (strcmp(uid, r->uid) != 0) {
+		r->exists = false;
+		return 0;
+	}
+	if (version_is_older(rv, r->rv))
+		return 0;
 	json_array_foreach(ingress, i, entry)
 	{
 		const char *ip = json_string_value(json_object_get(entry, "ip"));
 		strbuf_fmt(&seen, "%s\n", ip && *ip ? ip : "?");
 	}
-	add_pool(&seen, json_string_value(json_object_get(json_object_get(meta, "annotations"),
-							  ANNOTATION_FROM_POOL)));
+	add_pool(&seen, json_string_value(
+			    json_object_get(json_object_get(meta, "annotations"), ANNOTATION_FROM_POOL)));
 	return set_seen(r, uid, rv, &seen);
 }
 

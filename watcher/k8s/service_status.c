@@ -15,17 +15,18 @@ enum { FIRST_WAIT_US = 250000, MOST_WAIT_US = 30000000, REFUSED_WAIT_US = 600000
 
 void service_status_init(struct service_status_desk *d, uint64_t seed)
 {
-	*d = (struct service_status_desk){ .seed = seed, .paused = true, .next_later = MONO_NEVER };
+	*d = (struct service_status_desk){ .seed = seed, .paused = true };
 	map_init(&d->services);
 	map_init(&d->under_way);
+	heap_init(&d->later);
 	d->due_tail = &d->due_head;
-	d->later_tail = &d->later_head;
 }
 
 void service_status_fini(struct service_status_desk *d)
 {
 	map_fini(&d->services, service_row_free);
 	map_fini(&d->under_way, NULL);
+	heap_fini(&d->later);
 }
 
 static struct row *row_get(struct service_status_desk *d, const char *key)
@@ -44,10 +45,9 @@ static struct row *row_get(struct service_status_desk *d, const char *key)
 
 static void make_due(struct service_status_desk *d, struct row *r)
 {
-	if (r->queued != ROW_IDLE)
-		return;
 	r->queued = ROW_DUE;
 	r->next = NULL;
+	r->link = d->due_tail;
 	*d->due_tail = r;
 	d->due_tail = &r->next;
 }
@@ -55,11 +55,35 @@ static void make_due(struct service_status_desk *d, struct row *r)
 static void make_later(struct service_status_desk *d, struct row *r, mono_t at)
 {
 	r->queued = ROW_LATER;
-	r->not_before = at;
-	r->next = NULL;
-	*d->later_tail = r;
-	d->later_tail = &r->next;
-	d->next_later = mono_min(d->next_later, at);
+	if (heap_set(&d->later, &r->later, at) < 0)
+		make_due(d, r); /* out of memory: sooner than it should be */
+}
+
+static void leave_due(struct service_status_desk *d, struct row *r)
+{
+	*r->link = r->next;
+	*(r->next ? &r->next->link : &d->due_tail) = r->link;
+	r->queued = ROW_IDLE;
+}
+
+/* Out of whatever it stands in; the answer to a request under way is for nobody then. */
+static void leave(struct service_status_desk *d, struct row *r)
+{
+	if (r->queued == ROW_DUE)
+		leave_due(d, r);
+	else if (r->queued == ROW_LATER)
+		heap_remove(&d->later, &r->later);
+	else if (r->queued == ROW_UNDER_WAY)
+		map_del_n(&d->under_way, &r->id, sizeof r->id);
+	r->queued = ROW_IDLE;
+}
+
+/* What is known about the way to this Service was about a former one. */
+static void forget(struct service_status_desk *d, struct row *r)
+{
+	leave(d, r);
+	r->exists = r->look_first = false;
+	r->attempts = 0;
 }
 
 /* Something about it changed: compare, at once. */
@@ -68,26 +92,9 @@ static void look(struct service_status_desk *d, struct row *r)
 	if (d->paused || !service_row_differs(r))
 		return;
 	if (r->queued == ROW_LATER)
-		d->next_later = r->not_before = (mono_t){ INT64_MIN };
-	make_due(d, r);
-}
-
-static void unlink_row(struct service_status_desk *d, struct row *r)
-{
-	for (struct row **p = &d->due_head; *p; p = &(*p)->next) {
-		if (*p != r)
-			continue;
-		*p = r->next;
-		d->due_tail = *p ? d->due_tail : p;
-		return;
-	}
-	for (struct row **p = &d->later_head; *p; p = &(*p)->next) {
-		if (*p != r)
-			continue;
-		*p = r->next;
-		d->later_tail = *p ? d->later_tail : p;
-		return;
-	}
+		leave(d, r);
+	if (r->queued == ROW_IDLE)
+		make_due(d, r);
 }
 
 /* Nobody knows it any more. */
@@ -95,10 +102,7 @@ static void settle(struct service_status_desk *d, struct row *r)
 {
 	if (r->exists || r->wanted)
 		return;
-	if (r->queued == ROW_UNDER_WAY)
-		map_del_n(&d->under_way, &r->id, sizeof r->id);
-	else if (r->queued != ROW_IDLE)
-		unlink_row(d, r);
+	leave(d, r);
 	map_del(&d->services, r->key);
 	service_row_free(r);
 }
@@ -109,8 +113,10 @@ int service_status_saw(struct service_status_desk *d, const char *key, const cha
 	struct row *r = row_get(d, key);
 	if (!r)
 		return -ENOMEM;
+	if (r->exists && strcmp(r->uid, uid) != 0)
+		forget(d, r);
 	/* An echo of what an answer has told already. */
-	if (r->exists && strcmp(r->uid, uid) == 0 && version_is_older(rv, r->rv))
+	if (r->exists && version_is_older(rv, r->rv))
 		return 0;
 	int rc = service_row_saw(r, uid, rv, s);
 	if (rc == 0)
@@ -123,7 +129,7 @@ void service_status_gone(struct service_status_desk *d, const char *key)
 	struct row *r = map_get(&d->services, key);
 	if (!r)
 		return;
-	r->exists = false;
+	forget(d, r);
 	settle(d, r);
 }
 
@@ -156,39 +162,20 @@ void service_status_pause(struct service_status_desk *d, bool paused)
 		look(d, e->value);
 }
 
-/* Failed ones whose time has come. */
-static void wake_later(struct service_status_desk *d, mono_t now)
-{
-	struct row *all = d->later_head;
-	if (!mono_reached(now, d->next_later))
-		return;
-	d->later_head = NULL;
-	d->later_tail = &d->later_head;
-	d->next_later = MONO_NEVER;
-	for (struct row *r = all, *next; r; r = next) {
-		next = r->next;
-		r->queued = ROW_IDLE;
-		if (mono_reached(now, r->not_before))
-			make_due(d, r);
-		else
-			make_later(d, r, r->not_before);
-	}
-}
-
 static bool write_out(struct service_status_desk *d, struct row *r, struct write *ret)
 {
 	struct strbuf path = { 0 };
 	const char *slash = strchr(r->key, '/');
 	must(slash);
-	bool look_first = r->look_first;
+	bool reading = r->look_first;
 	strbuf_fmt(&path, "/api/v1/namespaces/%.*s/services/%s%s", (int)(slash - r->key), r->key, slash + 1,
-		   look_first ? "" : "/status");
+		   reading ? "" : "/status");
 	*ret = (struct write){ .id = d->last_id + 1,
-			       .method = look_first ? WRITE_GET : WRITE_PATCH,
+			       .method = reading ? WRITE_GET : WRITE_PATCH,
 			       .path = strbuf_take(&path),
-			       .body = look_first ? NULL : service_row_patch(r) };
-	str_fmt(ret->what, sizeof ret->what, "Service %.250s %s", r->key, look_first ? "" : "status");
-	if (!ret->path || (!look_first && !ret->body) ||
+			       .body = reading ? NULL : service_row_patch(r) };
+	str_fmt(ret->what, sizeof ret->what, "Service %.250s %s", r->key, reading ? "" : "status");
+	if (!ret->path || (!reading && !ret->body) ||
 	    map_set_n(&d->under_way, &ret->id, sizeof ret->id, r, NULL) < 0) {
 		write_fini(ret);
 		return false;
@@ -196,7 +183,8 @@ static bool write_out(struct service_status_desk *d, struct row *r, struct write
 	r->id = ++d->last_id;
 	r->queued = ROW_UNDER_WAY;
 	r->look_first = false;
-	d->writes += !look_first;
+	r->reading = reading;
+	d->writes += !reading;
 	return true;
 }
 
@@ -205,12 +193,11 @@ bool service_status_next(void *desk, mono_t now, struct write *ret)
 	struct service_status_desk *d = desk;
 	if (d->paused)
 		return false;
-	wake_later(d, now);
+	for (struct heap_node *n; (n = heap_pop_due(&d->later, now));)
+		make_due(d, (struct row *)n);
 	while (d->due_head) {
 		struct row *r = d->due_head;
-		d->due_head = r->next;
-		d->due_tail = d->due_head ? d->due_tail : &d->due_head;
-		r->queued = ROW_IDLE;
+		leave_due(d, r);
 		if (!service_row_differs(r)) {
 			d->unchanged++;
 			continue;
@@ -227,29 +214,53 @@ mono_t service_status_wake(const void *desk)
 	const struct service_status_desk *d = desk;
 	if (d->paused)
 		return MONO_NEVER;
-	return d->due_head ? (mono_t){ INT64_MIN } : d->next_later;
+	return d->due_head ? (mono_t){ INT64_MIN } : heap_next(&d->later);
+}
+
+static bool may_pass_soon(int status)
+{
+	switch (status) {
+	case 401:
+	case 403:
+	case 408:
+	case 409:
+	case 429: return true;
+	default: return status < 400 || status >= 500;
+	}
+}
+
+/* How long the next attempt has to wait. What was refused stays so, unless something changes. */
+static int64_t wait_of(struct service_status_desk *d, const struct row *r, const struct write_outcome *o)
+{
+	struct backoff b;
+	backoff_init(&b, FIRST_WAIT_US, MOST_WAIT_US, d->seed += 0x9e3779b97f4a7c15);
+	for (unsigned i = 0; i < r->attempts; i++)
+		backoff_next(&b);
+	int64_t wait = may_pass_soon(o->status) ? backoff_next(&b) : REFUSED_WAIT_US;
+	if (o->retry_after_us > wait)
+		wait = o->retry_after_us < REFUSED_WAIT_US ? o->retry_after_us : REFUSED_WAIT_US;
+	return wait;
 }
 
 static void fail(struct service_status_desk *d, struct row *r, const struct write_outcome *o, mono_t now)
 {
-	struct backoff b;
-	bool refused = o->status >= 400 && o->status < 500 && o->status != 429 && o->status != 408;
 	d->failures++;
 	str_fmt(d->trouble_key, sizeof d->trouble_key, "%s", r->key);
 	str_fmt(d->trouble, sizeof d->trouble, "%s",
 		o->status ? o->error.message : (o->failure ? o->failure : "no answer"));
-	backoff_init(&b, FIRST_WAIT_US, MOST_WAIT_US, d->seed += 0x9e3779b97f4a7c15);
-	for (unsigned i = 0; i < r->attempts; i++)
-		backoff_next(&b);
-	int64_t wait = backoff_next(&b);
-	if (refused && o->status != 403 && o->status != 401)
-		wait = REFUSED_WAIT_US;
-	if (o->retry_after_us > wait)
-		wait = o->retry_after_us < REFUSED_WAIT_US ? o->retry_after_us : REFUSED_WAIT_US;
-	if (r->attempts < 16)
-		r->attempts++;
-	r->look_first = o->status == 0;
-	make_later(d, r, mono_add(now, wait));
+	make_later(d, r, mono_add(now, wait_of(d, r, o)));
+	r->attempts += r->attempts < 16;
+}
+
+/* Somebody has changed it: read and write again, at once the first time. */
+static void conflict(struct service_status_desk *d, struct row *r, const struct write_outcome *o, mono_t now)
+{
+	d->conflicts++;
+	if (r->attempts == 0)
+		look(d, r);
+	else
+		make_later(d, r, mono_add(now, wait_of(d, r, o)));
+	r->attempts += r->attempts < 16;
 }
 
 void service_status_done(void *desk, uint64_t id, const struct write_outcome *o, mono_t now)
@@ -259,20 +270,19 @@ void service_status_done(void *desk, uint64_t id, const struct write_outcome *o,
 	if (!r)
 		return;
 	r->queued = ROW_IDLE;
-	if (o->status >= 200 && o->status < 300) {
-		r->attempts = 0;
-		if (o->object && service_row_saw_json(r, o->object) < 0)
-			r->look_first = true;
+	bool good = o->status >= 200 && o->status < 300;
+	if (good && o->object && service_row_saw_json(r, o->object) == 0) {
+		if (!r->reading || !service_row_differs(r))
+			r->attempts = 0;
 		look(d, r);
-	} else if (o->status == 409) {
-		d->conflicts++;
-		r->look_first = true;
-		look(d, r);
-	} else if (o->status == 404) {
-		/* The watch will say that it is gone, or what there is in its place. */
-		r->exists = false;
-		settle(d, r);
-	} else {
-		fail(d, r, o, now);
+		return;
 	}
+	/* No answer, or one that says nothing about the object: it may have been written all the same. */
+	r->look_first = o->status == 0 || good || o->status == 404 || o->status == 409;
+	if (o->status == 409)
+		conflict(d, r, o, now);
+	else if (o->status == 404) /* gone, which the watch is about to say */
+		make_later(d, r, mono_add(now, wait_of(d, r, o)));
+	else
+		fail(d, r, o, now);
 }

@@ -1,20 +1,22 @@
 /* The desk that writes the addresses of Services: status.loadBalancer and the annotation
- * metallb.io/ip-allocated-from-pool, as the allocator wants them. Pure; run by the watcher of the role controller.
+ * metallb.io/ip-allocated-from-pool, as the allocator wants them. Pure; run by the watcher of the role
+ * controller.
  *
- * One merge patch per change, with the object's resourceVersion as precondition, so that nothing is decided on an
- * object that somebody has changed meanwhile. Nothing is written that the server already has. */
+ * One merge patch per change, with the object's resourceVersion as precondition, so that nothing is decided
+ * on an object that somebody has changed meanwhile. Nothing is written that the server already has. */
 #ifndef INGOT_WATCHER_K8S_SERVICE_STATUS_H
 #define INGOT_WATCHER_K8S_SERVICE_STATUS_H
 
+#include "lib/base/heap.h"
+#include "lib/base/map.h"
 #include "proto/objects.pb-c.h"
 #include "proto/state.pb-c.h"
 #include "watcher/k8s/write.h"
 
 struct service_status_desk {
-	struct map services; /* key -> struct row */
-	struct row *due_head, **due_tail;   /* to be written now */
-	struct row *later_head, **later_tail; /* failed: each has a time of its own */
-	mono_t next_later;
+	struct map services;		  /* key -> struct row */
+	struct row *due_head, **due_tail; /* to be written now */
+	struct heap later;		  /* failed: each has a time of its own */
 	uint64_t seed, last_id;
 	struct map under_way; /* id, as bytes -> struct row */
 	bool paused;

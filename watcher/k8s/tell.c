@@ -104,7 +104,7 @@ static Ingot__SourceState describe(struct k8s *k, struct strbuf *text)
 	if (k->held) {
 		hold_text(&k->hold, pods, sizeof pods);
 		strbuf_fmt(text,
-			   "held: MetalLB runs here (%s); nothing is written or announced until its Pods are gone "
+			   "MetalLB runs here (%s); nothing is written or announced until its Pods are gone "
 			   "(--coexist overrides)",
 			   pods);
 		return INGOT__SOURCE_STATE__SOURCE_HELD;
@@ -113,7 +113,7 @@ static Ingot__SourceState describe(struct k8s *k, struct strbuf *text)
 	struct strbuf waits = { 0 };
 	api_waits(k, &waits);
 	if (!k->w->synced) {
-		strbuf_fmt(text, "waiting: %s", strbuf_get(&waits));
+		strbuf_add(text, strbuf_get(&waits));
 	} else if (k->from_image) {
 		rfc3339(k->image_ms, written);
 		strbuf_fmt(text, "what was known at %s is announced: %s", written, strbuf_get(&waits));

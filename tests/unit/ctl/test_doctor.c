@@ -97,9 +97,7 @@ static void each_fault_is_found(void **unused)
 		{ { .status = "{" LOADED "," READY
 			      ",\"source\": {\"state\": \"stale\", \"text\": \"the API server is away\"}}" },
 		  false,
-		  "error source: stale: what was known last is in force, changes are not seen; the API "
-		  "server is "
-		  "away;" },
+		  "error source: stale: the API server is away;" },
 		{ { .status = "{" LOADED "," READY ",\"source\": {\"state\": \"waiting\", \"text\": \"\"}}" },
 		  false,
 		  "error source: waiting: nothing is known yet;" },
@@ -107,8 +105,7 @@ static void each_fault_is_found(void **unused)
 			      ",\"source\": {\"state\": \"held\", \"text\": \"MetalLB runs: Pod "
 			      "metallb-system/speaker\"}}" },
 		  false,
-		  "error source: held: nothing is written or announced; MetalLB runs: Pod "
-		  "metallb-system/speaker;" },
+		  "error source: held: MetalLB runs: Pod metallb-system/speaker;" },
 		{ { .status =
 			"{" LIVE "," READY ",\"config\": {\"loaded\": false, \"stale\": true, \"errors\": "
 			"[\"pool a: bad\"], \"warnings\": "

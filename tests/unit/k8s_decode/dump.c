@@ -64,8 +64,8 @@ void dump_list(enum kind k, enum encoding e, const void *data, size_t len, struc
 
 void dump_status(const struct api_status *s, struct strbuf *out)
 {
-	strbuf_fmt(out, "status %d, reason %s, retry %lld: %s\n", s->code, s->reason, (long long)s->retry_after_s,
-		   s->message);
+	strbuf_fmt(out, "status %d, reason %s, retry %lld: %s\n", s->code, s->reason,
+		   (long long)s->retry_after_s, s->message);
 }
 
 void dump_event(enum kind k, enum encoding e, const void *data, size_t len, struct strbuf *out)

@@ -1,5 +1,5 @@
-/* For tests: a second, independent way to the protobuf encoding: the wire form is written by hand, only names and
- * numbers come from the descriptors. */
+/* For tests: a second, independent way to the protobuf encoding: the wire form is written by hand, only names
+ * and numbers come from the descriptors. */
 #include "tests/unit/k8s_decode/sample.h"
 
 #include <jansson.h>
@@ -83,12 +83,10 @@ static void field(struct strbuf *out, const ProtobufCFieldDescriptor *f, json_t 
 	const char *key;
 	json_t *item;
 	if (json_is_array(v)) {
-		json_array_foreach (v, i, item)
-			field(out, f, item);
+		json_array_foreach(v, i, item) field(out, f, item);
 	} else if (f->descriptor == &k8s__text_entry__descriptor ||
 		   f->descriptor == &k8s__data_entry__descriptor) {
-		json_object_foreach (v, key, item)
-			entry(out, f, key, item);
+		json_object_foreach(v, key, item) entry(out, f, key, item);
 	} else if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
 		message(out, f, v);
 	} else if (f->type == PROTOBUF_C_TYPE_BYTES) {
@@ -102,8 +100,10 @@ static void encode(json_t *v, const ProtobufCMessageDescriptor *type, struct str
 {
 	const char *key;
 	json_t *member;
-	json_object_foreach (v, key, member) {
-		const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(type, key);
+	json_object_foreach(v, key, member)
+	{
+		const ProtobufCFieldDescriptor *f =
+		    protobuf_c_message_descriptor_get_field_by_name(type, key);
 		if (f && !json_is_null(member))
 			field(out, f, member);
 	}
@@ -112,8 +112,8 @@ static void encode(json_t *v, const ProtobufCMessageDescriptor *type, struct str
 static const ProtobufCMessageDescriptor *type_of(const char *kind)
 {
 	static const ProtobufCMessageDescriptor *const types[] = {
-		&k8s__service__descriptor, &k8s__endpoint_slice__descriptor, &k8s__endpoints__descriptor,
-		&k8s__node__descriptor,	   &k8s__namespace__descriptor,	     &k8s__secret__descriptor,
+		&k8s__service__descriptor,    &k8s__endpoint_slice__descriptor, &k8s__endpoints__descriptor,
+		&k8s__node__descriptor,	      &k8s__namespace__descriptor,	&k8s__secret__descriptor,
 		&k8s__config_map__descriptor, &k8s__status__descriptor,
 	};
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)

@@ -9,7 +9,8 @@
 /* A whole file below INGOT_SOURCE_DIR; empty when there is none. The caller frees. */
 bool sample_read(const char *path, struct strbuf *out);
 
-/* The message of proto/kubernetes.proto that a JSON object means; members that it does not have are left out. */
+/* The message of proto/kubernetes.proto that a JSON object means; members that it does not have are left out.
+ */
 void sample_message(const char *json, const char *kind, struct strbuf *out);
 /* What is around it. */
 void sample_envelope(const char *api_version, const char *kind, const struct strbuf *message,

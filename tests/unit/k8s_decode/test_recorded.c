@@ -1,5 +1,5 @@
-/* What a real API server (1.34) said: recorded/NAME.{list,page,watch}.{json,pb} give exactly NAME.*.expected, in
- * both encodings where there are both. INGOT_GOLDEN_WRITE=1 writes them anew; a reviewer reads them. */
+/* What a real API server (1.34) said: recorded/NAME.{list,page,watch}.{json,pb} give exactly NAME.*.expected,
+ * in both encodings where there are both. INGOT_GOLDEN_WRITE=1 writes them anew; a reviewer reads them. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,7 +78,8 @@ static void test_recorded(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(resources); i++) {
 		for (size_t w = 0; w < ARRAY_LEN(what); w++) {
 			n_json += check(resources[i].resource, resources[i].kind, what[w], ENCODING_JSON);
-			n_protobuf += check(resources[i].resource, resources[i].kind, what[w], ENCODING_PROTOBUF);
+			n_protobuf +=
+			    check(resources[i].resource, resources[i].kind, what[w], ENCODING_PROTOBUF);
 		}
 	}
 	assert_int_equal(n_json, 26);

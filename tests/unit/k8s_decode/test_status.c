@@ -33,7 +33,8 @@ static const struct {
 	{ 500, JSON, "{\"message\":5}",
 	  "status 500, reason , retry -1: not from an API server: {\"message\":5}\n" },
 	{ 502, "text/html",
-	  "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>Sorry &amp; bye</h1>",
+	  "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>Sorry &amp; "
+	  "bye</h1>",
 	  "status 502, reason , retry -1: not from an API server: 502 Bad Gateway Sorry &amp; bye\n" },
 	{ 503, "text/plain", "no healthy upstream\n",
 	  "status 503, reason , retry -1: not from an API server: no healthy upstream\n" },
@@ -61,7 +62,8 @@ static void test_cases(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		check(cases[i].status, cases[i].type, cases[i].body, strlen(cases[i].body), cases[i].expected);
+		check(cases[i].status, cases[i].type, cases[i].body, strlen(cases[i].body),
+		      cases[i].expected);
 }
 
 static void test_protobuf(void **state)

@@ -270,6 +270,11 @@ static void test_healing(void **state)
 	deliver(w);
 	fake_edit(&w->a, L2, name, "interfaces", fake_json("[{'name':'x'}]"));
 	assert_int_equal(fake_run(&w->a, ops, w->s, at(2)), 1);
+	struct fake_news n;
+	assert_true(fake_news(&w->a, &n));
+	assert_int_equal(status_objects_see(w->s, STATUS_L2, n.object), 0);
+	json_decref(n.object);
+	fake_nothing(ops, w->s, at(2));
 	deliver(w);
 	fake_nothing(ops, w->s, at(2));
 	/* A label is taken away: it is nobody's any more. */
@@ -393,6 +398,16 @@ static void test_sweep(void **state)
 	fake_nothing(ops, w->s, at(30000));
 	assert_int_equal(ops->wake(w->s).us, MONO_NEVER.us);
 
+	/* Two take-overs within a second: the list for the second one waits. */
+	want_l2(w, "default/x", "eth0");
+	assert_int_equal(fake_run(&w->a, ops, w->s, at(31000)), 2 + 2);
+	want_l2(w, "default/y", "eth0");
+	assert_int_equal(fake_run(&w->a, ops, w->s, at(31500)), 2);
+	fake_nothing(ops, w->s, at(31999));
+	assert_int_equal(fake_run(&w->a, ops, w->s, at(32000)), 2);
+	deliver(w);
+	lists += 4;
+
 	/* An expired token: from the beginning. Meanwhile the Service moves away again: nothing is deleted.
 	 */
 	want_l2(w, "default/s0000", "eth0");
@@ -429,7 +444,8 @@ static void test_sweep(void **state)
 	world_free(w);
 }
 
-/* A cold start and a warm one with ten thousand Services take no more than their share of time. */
+/* A cold start and a warm one with ten thousand Services: no write too many, and time that grows with them
+ * only. */
 static void test_ten_thousand(void **state)
 {
 	(void)state;
@@ -475,9 +491,8 @@ static void test_ten_thousand(void **state)
 	fake_nothing(ops, w->s, at(0));
 	desk += (double)(clock() - before) / CLOCKS_PER_SEC;
 	print_message("10,000 objects: %.2f s in all\n", desk);
-#if !defined(__SANITIZE_ADDRESS__)
-	assert_true(desk < 1.0);
-#endif
+	/* Half a second without sanitizers; anything quadratic takes minutes. */
+	assert_true(desk < 10.0);
 	world_free(w);
 }
 

@@ -373,14 +373,14 @@ static void test_foreign_input(void **state)
 		"{'metadata':[]}",
 		"{'metadata':{'name':5,'uid':'x'}}",
 		"{'metadata':{'name':'controller'}}",
-		"{'metadata':{'name':'controller','uid':"
-		"'0123456789012345678901234567890123456789012345678901234567890123456789'}}",
+		("{'metadata':{'name':'controller','uid':"
+		 "'0123456789012345678901234567890123456789012345678901234567890123456789'}}"),
 	};
 	static const char *const odd[] = {
 		"{'metadata':{'name':'controller','uid':'a'},'status':7}",
 		"{'metadata':{'name':'controller','uid':'a','labels':[],'ownerReferences':{}},'status':[1]}",
-		"{'metadata':{'name':'controller','uid':'a','resourceVersion':'x','creationTimestamp':"
-		"'01234567890123456789012345678901234567890123456789'},'status':{'conditions':{'a':1}}}",
+		("{'metadata':{'name':'controller','uid':'a','resourceVersion':'x','creationTimestamp':"
+		 "'01234567890123456789012345678901234567890123456789'},'status':{'conditions':{'a':1}}}"),
 		"{'metadata':{'name':'controller','uid':'a'},'status':{'conditions':[1,{'type':3}]}}",
 	};
 	struct upkeep *u = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);

@@ -22,9 +22,10 @@ struct item {
 	char key[OBJECT_KEY + 16]; /* as struct manifest_object's; empty: not even that is known */
 	char name[254], ns[254];
 	char uid[DECODE_UID], resource_version[DECODE_RV];
-	ProtobufCMessage *message; /* NULL: broken (the diagnostics say why), or a kind that only json shows */
+	ProtobufCMessage *message; /* NULL: broken (see diagnostics), or a kind that only json shows */
 	struct manifest_secrets secrets;
-	json_t *json; /* the object, when the encoding was JSON; else NULL */
+	json_t *json; /* the object without its managedFields, when the encoding was JSON; else NULL. A
+		       * BGPPeer's has its password in it */
 };
 typedef void (*decode_each)(void *ctx, struct item *item);
 
@@ -33,8 +34,13 @@ struct list_meta {
 	char *continue_token; /* heap, caller frees; NULL: this was the last page */
 };
 
-/* kind: KIND_N = not one of ours, only json is given. 0; -EINVAL: not a list at all (error in diags);
- * -ENOMEM. */
+/* kind: KIND_N = not one of ours, only json is given. Messages are as from a manifest (lib/manifest), without
+ * origin, and stripped: no generation; resource_version only where it tells of a changed password (Secret,
+ * BGPPeer with one); no names and node ports of Service ports; of ConfigMaps the keys that Ingot reads; of
+ * Secrets the bytes that may be asked for; endpoints that are the same for us are one, with a count
+ * (proto/objects.proto). Items that are broken are given too. 0; -EINVAL: not a list, or damaged (error in
+ * diags; items before the damage were given, nobody may conclude what is missing); -ENOMEM, likewise. *ret is
+ * empty after an error. */
 int decode_list(enum kind kind, enum encoding e, const void *data, size_t len, struct diags *diags,
 		decode_each each, void *ctx, struct list_meta *ret);
 
@@ -47,19 +53,20 @@ struct api_status {
 };
 struct event {
 	enum event_type type;
-	struct item item;	/* ADDED, MODIFIED, DELETED. A broken one has key when that much is known */
-	char resource_version[DECODE_RV];
-	bool initial_end;	/* BOOKMARK with the annotation k8s.io/initial-events-end: the streamed list is whole */
+	struct item item; /* ADDED, MODIFIED, DELETED. A broken one has key when that much is known */
+	char resource_version[DECODE_RV]; /* of the object or bookmark; "" when it is not known */
+	bool initial_end; /* BOOKMARK, annotated k8s.io/initial-events-end: the streamed list is whole */
 	struct api_status status; /* ERROR */
 };
-/* One frame of a watch (struct frames). *ret is to be given back with event_fini. 0; -EINVAL: not an event
- * (error in diags); -ENOMEM. */
+/* One frame of a watch (struct frames). *ret is to be given back with event_fini, whatever the result. 0 (a
+ * broken object has its error in diags); -EINVAL: not an event (error in diags); -ENOMEM. */
 int decode_event(enum kind kind, enum encoding e, const void *data, size_t len, struct diags *diags,
 		 struct event *ret);
 void event_fini(struct event *e); /* frees what nobody took */
 
 /* The body of an answer that is no 2xx: a Status, or whatever a proxy says instead (HTML: the message is its
- * first words). Always fills *ret; code is http_status when the body has none. */
+ * first words). Always fills *ret, printable; code is http_status when the body has none. content_type: ""
+ * when there was none. */
 void decode_status(int http_status, const char *content_type, const void *data, size_t len,
 		   struct api_status *ret);
 
@@ -71,12 +78,12 @@ struct frames {
 	size_t len, cap;
 	size_t skip;	  /* bytes of an oversized frame that are still to come */
 	size_t too_large; /* frames that were dropped because of their size */
-	bool oom;
+	bool oom;	  /* bytes were lost: the stream is of no use any more */
 };
 void frames_init(struct frames *f, enum encoding e);
 void frames_fini(struct frames *f);
-/* Calls each for every whole frame, lent. False: stop at once (the callee has freed f, say). An oversized frame
- * is dropped and counted. 0; -ENOMEM; 1 when each said stop. */
+/* Calls each for every whole frame, lent; empty lines are none. False: stop at once (the callee has freed f,
+ * say). An oversized frame is dropped and counted. 0; -ENOMEM; 1 when each said stop. */
 int frames_add(struct frames *f, const void *data, size_t len,
 	       bool (*each)(void *ctx, const void *frame, size_t len), void *ctx);
 

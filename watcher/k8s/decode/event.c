@@ -17,7 +17,7 @@ static const char end_annotation[] = "k8s.io/initial-events-end";
 static bool type_of(const char *text, enum event_type *ret)
 {
 	static const char *const names[] = {
-		[EVENT_ADDED] = "ADDED",	[EVENT_MODIFIED] = "MODIFIED", [EVENT_DELETED] = "DELETED",
+		[EVENT_ADDED] = "ADDED",       [EVENT_MODIFIED] = "MODIFIED", [EVENT_DELETED] = "DELETED",
 		[EVENT_BOOKMARK] = "BOOKMARK", [EVENT_ERROR] = "ERROR",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -52,7 +52,8 @@ static int bookmark_proto(struct cur object, struct event *ret)
 	room_init(&r);
 	K8s__ObjectMeta *m = k8s__object_meta__unpack(&r.allocator, cur_left(&meta), meta.p);
 	for (size_t i = 0; m && i < m->n_annotations; i++)
-		if (is_text(m->annotations[i]->key, end_annotation) && is_text(m->annotations[i]->value, "true"))
+		if (is_text(m->annotations[i]->key, end_annotation) &&
+		    is_text(m->annotations[i]->value, "true"))
 			ret->initial_end = true;
 	if (m)
 		wire_text(cur_of(m->resourceversion.data, m->resourceversion.len), ret->resource_version,
@@ -85,7 +86,7 @@ static int event_proto(struct item_type *t, const void *data, size_t len, struct
 	struct cur event = cur_of(data, len);
 	struct cur object = wire_get(wire_get(event, EVENT_OBJECT), RAW_EXTENSION_RAW);
 	wire_text(wire_get(event, EVENT_TYPE), type, sizeof type);
-	if (object.bad || !type_of(type, &ret->type))
+	if (!wire_is_whole(event) || object.bad || !type_of(type, &ret->type))
 		return answer_error(t->diags, t->kind, "no event");
 	const char *defect = wire_open(object.p, cur_left(&object), &o);
 	if (defect)

@@ -7,8 +7,8 @@
 #include "watcher/k8s/decode/decode.h"
 
 enum {
-	LENGTH = 4,		/* bytes before a protobuf frame */
-	KEEP = 256 << 10,	/* a larger buffer goes with the frame that needed it */
+	LENGTH = 4,	  /* bytes before a protobuf frame */
+	KEEP = 256 << 10, /* a larger buffer goes with the frame that needed it */
 	FIRST = 4096,
 };
 

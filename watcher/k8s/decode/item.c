@@ -1,5 +1,5 @@
-/* Decodes one object: its tree by encoding, then the one decoder of lib/manifest, then what is not needed goes.
- * Pure; run by the watcher. */
+/* Decodes one object: its tree by encoding, then the one decoder of lib/manifest, then what is not needed
+ * goes. Pure; run by the watcher. */
 #include "watcher/k8s/decode/item.h"
 
 #include <errno.h>
@@ -183,9 +183,12 @@ static const ProtobufCMessageDescriptor *descriptor_of(const char *kind_name)
 		const char *kind_name;
 		const ProtobufCMessageDescriptor *descriptor;
 	} known[] = {
-		{ "Service", &k8s__service__descriptor },   { "EndpointSlice", &k8s__endpoint_slice__descriptor },
-		{ "Endpoints", &k8s__endpoints__descriptor }, { "Node", &k8s__node__descriptor },
-		{ "Namespace", &k8s__namespace__descriptor }, { "Secret", &k8s__secret__descriptor },
+		{ "Service", &k8s__service__descriptor },
+		{ "EndpointSlice", &k8s__endpoint_slice__descriptor },
+		{ "Endpoints", &k8s__endpoints__descriptor },
+		{ "Node", &k8s__node__descriptor },
+		{ "Namespace", &k8s__namespace__descriptor },
+		{ "Secret", &k8s__secret__descriptor },
 		{ "ConfigMap", &k8s__config_map__descriptor },
 	};
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)

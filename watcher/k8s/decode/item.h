@@ -1,5 +1,5 @@
-/* One object as the server sent it, in either encoding; and the Status that comes in its place. Pure; private to
- * decode. */
+/* One object as the server sent it, in either encoding; and the Status that comes in its place. Pure; private
+ * to decode. */
 #ifndef INGOT_WATCHER_K8S_ITEM_H
 #define INGOT_WATCHER_K8S_ITEM_H
 
@@ -9,14 +9,14 @@
 
 /* What is known about an object from around it. */
 struct item_type {
-	enum kind kind;			    /* that was asked for; KIND_N: none of ours */
-	char api_version[WIRE_NAME];	    /* printable, as is the next */
-	char kind_name[WIRE_NAME];	    /* "Service" */
+	enum kind kind;		     /* that was asked for; KIND_N: none of ours */
+	char api_version[WIRE_NAME]; /* printable, as is the next */
+	char kind_name[WIRE_NAME];   /* "Service" */
 	struct diags *diags;
 };
 
-/* Fill *ret, which is to be given back with item_fini. A broken object is a diagnostic. 0; -ENOMEM. text is JSON, and
- * what it says about its type counts; raw is the message without envelope. */
+/* Fill *ret, which is to be given back with item_fini. A broken object is a diagnostic. 0; -ENOMEM. text is
+ * JSON, and what it says about its type counts; raw is the message without envelope. */
 int item_of_json(const struct item_type *t, struct cur text, struct item *ret);
 int item_of_proto(const struct item_type *t, struct cur raw, struct item *ret);
 void item_fini(struct item *i); /* frees what nobody took */

@@ -43,8 +43,8 @@ static int give(struct list *l, struct cur value)
 	return 0;
 }
 
-/* A token that is there but cannot be kept must not look like the last page: what is not in a whole list counts as
- * deleted. */
+/* A token that is there but cannot be kept must not look like the last page: what is not in a whole list
+ * counts as deleted. */
 static int take_meta(struct list *l, struct cur version, struct cur token, struct list_meta *ret)
 {
 	bool (*text)(struct cur, char *, size_t) = l->encoding == ENCODING_JSON ? scan_text : wire_text;

@@ -1,5 +1,5 @@
-/* Where one object lives while it is decoded: memory with an upper limit, whatever the sender had in mind, that
- * is wiped and freed at once; and the document trees that are built in it. Pure; private to decode. */
+/* Where one object lives while it is decoded: memory with an upper limit, whatever the sender had in mind,
+ * that is wiped and freed at once; and the document trees that are built in it. Pure; private to decode. */
 #ifndef INGOT_WATCHER_K8S_ROOM_H
 #define INGOT_WATCHER_K8S_ROOM_H
 
@@ -14,9 +14,9 @@ enum { ROOM_BYTES = 64 << 20 };
 struct room {
 	struct arena arena;
 	size_t left;
-	bool full;			/* the limit was hit: the object's fault */
-	bool oom;			/* there is no memory: ours */
-	ProtobufCAllocator allocator;	/* for protobuf-c */
+	bool full;		      /* the limit was hit: the object's fault */
+	bool oom;		      /* there is no memory: ours */
+	ProtobufCAllocator allocator; /* for protobuf-c */
 };
 
 void room_init(struct room *r);
@@ -35,8 +35,8 @@ const struct node *room_map(struct room *r, struct node_pair *pairs, size_t n);
 
 /* The tree of a value; NULL: full or oom is set, or *defect says what is wrong with it. */
 const struct node *tree_of_json(struct room *r, json_t *v, const char **defect);
-/* The tree of a message of proto/kubernetes.proto, as its JSON would be read: what is empty or 0 is absent. NULL:
- * full or oom is set. */
+/* The tree of a message of proto/kubernetes.proto, as its JSON would be read: what is empty or 0 is absent.
+ * NULL: full or oom is set. */
 const struct node *tree_of_proto(struct room *r, const ProtobufCMessage *m);
 
 #endif

@@ -82,15 +82,22 @@ void scan_enter(struct cur *c, char open)
 		c->bad = true;
 }
 
+/* Behind a value: a comma, or what closes the object or list. */
+static void skip_comma(struct cur *c, char close)
+{
+	if (!skip_byte(c, ',') && peek(c) != (uint8_t)close)
+		c->bad = true;
+}
+
 bool scan_member(struct cur *c, struct cur *key, struct cur *value)
 {
 	if (c->bad || skip_byte(c, '}'))
 		return false;
-	skip_byte(c, ',');
 	*key = next_value(c);
 	if (!skip_byte(c, ':'))
 		c->bad = true;
 	*value = next_value(c);
+	skip_comma(c, '}');
 	return !c->bad;
 }
 
@@ -98,8 +105,8 @@ bool scan_item(struct cur *c, struct cur *value)
 {
 	if (c->bad || skip_byte(c, ']'))
 		return false;
-	skip_byte(c, ',');
 	*value = next_value(c);
+	skip_comma(c, ']');
 	return !c->bad;
 }
 
@@ -119,7 +126,7 @@ struct cur scan_get(struct cur object, const char *name)
 	while (scan_member(&object, &key, &value))
 		if (scan_is(key, name))
 			found = value;
-	return found;
+	return object.bad ? (struct cur){ .bad = true } : found;
 }
 
 json_t *scan_parse(struct cur value, json_error_t *why)

@@ -9,14 +9,15 @@
 
 /* Step into the object ('{') or list ('[') that is the next value; c is bad when it is another. */
 void scan_enter(struct cur *c, char open);
-/* The next member of an object, or item of a list, as text; false at its end, or when c->bad says that the text
- * is broken. key keeps its quotes. */
+/* The next member of an object, or item of a list, as text; false at its end, or when c->bad says that the
+ * text is broken. key keeps its quotes. */
 bool scan_member(struct cur *c, struct cur *key, struct cur *value);
 bool scan_item(struct cur *c, struct cur *value);
 
 /* Is this key, which keeps its quotes, that name? Names of the API need no escapes. */
 bool scan_is(struct cur key, const char *name);
-/* The value of a member of an object; of many, the last. bad: absent, or no object. */
+/* The value of a member of an object; of many, the last. bad: absent, or no whole
+ * object. */
 struct cur scan_get(struct cur object, const char *name);
 /* The parsed value, the caller gives it back; NULL: not JSON, why (if not NULL) says what is wrong. */
 json_t *scan_parse(struct cur value, json_error_t *why);

@@ -1,5 +1,5 @@
-/* What an answer that is no success says. Pure; run by the watcher. Anybody between us and the API server may have
- * written it. */
+/* What an answer that is no success says. Pure; run by the watcher. Anybody between us and the API server may
+ * have written it. */
 #include <stdint.h>
 #include <string.h>
 
@@ -76,7 +76,8 @@ static void status_of_text(const void *data, size_t len, struct api_status *ret)
 {
 	char words[256];
 	first_words(cur_of(data, len), words, sizeof words);
-	str_fmt(ret->message, sizeof ret->message, *words ? "not from an API server: %s" : "%sno message", words);
+	str_fmt(ret->message, sizeof ret->message, *words ? "not from an API server: %s" : "%sno message",
+		words);
 }
 
 void decode_status(int http_status, const char *content_type, const void *data, size_t len,

@@ -21,8 +21,8 @@ static void free_pairs(Ingot__KeyValue **v, size_t from, size_t n)
 		ingot__key_value__free_unpacked(v[i], NULL);
 }
 
-/* The version of an object changes with every status that somebody writes to it. Readers look at it only to notice
- * a changed password, which they do not see themselves. */
+/* The version of an object changes with every status that somebody writes to it. Readers look at it only to
+ * notice a changed password, which they do not see themselves. */
 static void strip_meta(Ingot__ObjectMeta *m, bool keep_version)
 {
 	m->generation = 0;

@@ -1,5 +1,5 @@
-/* What Ingot does not need of an object, taken off after decoding, whatever its encoding was: less to publish,
- * and no news where nothing has changed for us. Pure; private to decode. */
+/* What Ingot does not need of an object, taken off after decoding, whatever its encoding was: less to
+ * publish, and no news where nothing has changed for us. Pure; private to decode. */
 #ifndef INGOT_WATCHER_K8S_STRIP_H
 #define INGOT_WATCHER_K8S_STRIP_H
 

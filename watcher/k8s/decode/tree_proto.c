@@ -1,5 +1,5 @@
-/* A message of proto/kubernetes.proto as a document tree. The descriptors do it: their fields carry the names of
- * the API. Pure; run by the watcher. */
+/* A message of proto/kubernetes.proto as a document tree. The descriptors do it: their fields carry the names
+ * of the API. Pure; run by the watcher. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,7 +20,8 @@ static const void *pointer_at(const ProtobufCMessage *m, size_t offset)
 	return p;
 }
 
-/* RFC 3339, as the API writes times in JSON; what has no such text becomes one that nobody takes for a time. */
+/* RFC 3339, as the API writes times in JSON; what has no such text becomes one that nobody takes for a time.
+ */
 static const struct node *tree_of_time(struct room *r, const K8s__Time *t)
 {
 	char text[32] = "out of range";
@@ -92,8 +93,8 @@ static bool is_entry(const void *descriptor)
 	return descriptor == &k8s__text_entry__descriptor || descriptor == &k8s__data_entry__descriptor;
 }
 
-static const struct node *tree_of_repeated(struct room *r, const ProtobufCFieldDescriptor *f, const void *list,
-					   size_t n)
+static const struct node *tree_of_repeated(struct room *r, const ProtobufCFieldDescriptor *f,
+					   const void *list, size_t n)
 {
 	ProtobufCMessage *const *messages = list;
 	const ProtobufCBinaryData *bytes = list;
@@ -132,7 +133,8 @@ static const struct node *tree_of_field(struct room *r, const ProtobufCMessage *
 {
 	const void *v = at(m, f->offset);
 	if (f->label == PROTOBUF_C_LABEL_REPEATED)
-		return tree_of_repeated(r, f, pointer_at(m, f->offset), *(const size_t *)at(m, f->quantifier_offset));
+		return tree_of_repeated(r, f, pointer_at(m, f->offset),
+					*(const size_t *)at(m, f->quantifier_offset));
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_MESSAGE: return tree_of_proto(r, pointer_at(m, f->offset));
 	case PROTOBUF_C_TYPE_INT32: return room_number(r, *(const int32_t *)v);

@@ -43,6 +43,13 @@ bool wire_next(struct cur *c, struct wire_field *ret)
 	return !c->bad;
 }
 
+bool wire_is_whole(struct cur message)
+{
+	for (struct wire_field f; wire_next(&message, &f);)
+		;
+	return !message.bad;
+}
+
 struct cur wire_get(struct cur message, uint32_t number)
 {
 	struct cur found = { .bad = true };
@@ -81,12 +88,10 @@ const char *wire_open(const void *data, size_t len, struct wire_object *ret)
 	name(wire_get(type, TYPE_META_KIND), ret->kind);
 	if (cur_left(&encoding) || cur_left(&content))
 		return "an object in an encoding that was not asked for";
+	if (!wire_is_whole(c))
+		return "a damaged envelope";
 	/* An object without any field has no raw. */
 	ret->raw = wire_get(c, UNKNOWN_RAW);
-	for (struct wire_field f; wire_next(&c, &f);)
-		;
-	if (c.bad)
-		return "a damaged envelope";
 	if (ret->raw.bad)
 		ret->raw = cur_of(NULL, 0);
 	return NULL;

@@ -1,5 +1,5 @@
-/* The envelopes of the API's protobuf encoding, read in place: an object or a list is large, and what is around
- * it says only what it is. Pure; private to decode. */
+/* The envelopes of the API's protobuf encoding, read in place: an object or a list is large, and what is
+ * around it says only what it is. Pure; private to decode. */
 #ifndef INGOT_WATCHER_K8S_WIRE_H
 #define INGOT_WATCHER_K8S_WIRE_H
 
@@ -12,7 +12,9 @@ struct wire_field {
 };
 /* The next field; false at the end, or when c->bad says that this is no message. */
 bool wire_next(struct cur *c, struct wire_field *ret);
-/* The last length-delimited field with this number; bad when there is none. */
+bool wire_is_whole(struct cur message);
+/* The last length-delimited field with this number, as far as the message can be read; bad when there is
+ * none. */
 struct cur wire_get(struct cur message, uint32_t number);
 
 /* A text of at most size - 1 bytes of UTF-8 without NUL; false, and an empty one, when it is none. */

@@ -168,7 +168,7 @@ static int read_log(struct journal *j, uint64_t size, struct image_reader *r)
 
 int journal_adopt(struct journal *j, int fd, enum image_fault *fault)
 {
-	struct image_reader r;
+	struct image_reader r = { 0 };
 	struct stat st;
 	must(j->fd < 0);
 	if (fstat(fd, &st) < 0)

@@ -49,8 +49,7 @@ struct state_file {
 /* Said when it begins, when it is another one, and when it is over. */
 static void complain(struct state_file *f, const char *what, int rc)
 {
-	if (f->failures)
-		++*f->failures;
+	++*f->failures;
 	if (f->said != rc)
 		log_line(LOG_ERROR, "source", "stateFile",
 			 "%s: %s: %s; without it a start while the API server is away announces nothing",
@@ -147,8 +146,7 @@ static int finish(struct state_file *f)
 	if (f->is_new && rename(f->temporary, f->path) < 0)
 		return -errno;
 	f->is_new = false;
-	if (f->writes)
-		++*f->writes;
+	++*f->writes;
 	if (f->said)
 		log_line(LOG_INFO, "source", "stateFile", "%s is written again", f->path);
 	f->said = 0;

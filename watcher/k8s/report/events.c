@@ -267,6 +267,19 @@ static void drop(struct events *e, struct entry *x, uint64_t *counter)
 	entry_drop(e, x);
 }
 
+static void refused(struct events *e, struct entry *x, const struct write_outcome *o, mono_t now)
+{
+	char what[320];
+	if (o->status == 403 && strstr(o->error.message, "being terminated")) {
+		drop(e, x, &e->counts.gone); /* its namespace, and soon the Service */
+		return;
+	}
+	describe(x, what, sizeof what);
+	jobs_tell(&e->jobs, what, &o->error, now);
+	if (!jobs_is_general(o))
+		drop(e, x, &e->counts.refused);
+}
+
 static void events_done(void *desk, uint64_t id, const struct write_outcome *o, mono_t now)
 {
 	struct events *e = desk;
@@ -275,8 +288,6 @@ static void events_done(void *desk, uint64_t id, const struct write_outcome *o, 
 	if (!j)
 		return;
 	struct entry *x = entry_of(j);
-	char what[320];
-	describe(x, what, sizeof what);
 	switch (v) {
 	case VERDICT_DONE: stored(e, x); break;
 	case VERDICT_CONFLICT:
@@ -293,11 +304,7 @@ static void events_done(void *desk, uint64_t id, const struct write_outcome *o, 
 		else
 			again(e, x);
 		break;
-	case VERDICT_REFUSED:
-		jobs_tell(&e->jobs, what, &o->error, now);
-		if (!jobs_is_general(o))
-			drop(e, x, o->status == 403 ? &e->counts.gone : &e->counts.refused);
-		break;
+	case VERDICT_REFUSED: refused(e, x, o, now); break;
 	case VERDICT_MAYBE: x->doubtful = x->creating; break;
 	case VERDICT_WAIT: break;
 	}
@@ -309,9 +316,11 @@ static mono_t events_wake(const void *desk)
 	return e->api == EVENTS_API_UNKNOWN ? MONO_NEVER : jobs_wake(&e->jobs);
 }
 
-const struct events_counts *events_counts(const struct events *e)
+struct events_counts events_counts(const struct events *e)
 {
-	return &e->counts;
+	struct events_counts c = e->counts;
+	c.forgotten = e->known.forgotten + e->rules.similar.forgotten + e->rules.sources.forgotten;
+	return c;
 }
 
 const struct desk_counts *events_desk_counts(const struct events *e)

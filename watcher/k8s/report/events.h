@@ -40,6 +40,8 @@ struct events_counts {
 	uint64_t full;	   /* not written: too many wait */
 	uint64_t gone;	   /* not written: its Service or namespace is gone */
 	uint64_t refused;  /* not written: the server does not take it */
+	uint64_t
+	    forgotten; /* written ones, sources and texts beyond EVENTS_KNOWN: a repetition is a new event */
 };
 
 struct events;
@@ -53,7 +55,7 @@ void events_free(struct events *e);
 void events_api(struct events *e, enum events_api api);
 /* 0, also when it was counted and not written; -ENOMEM. */
 int events_add(struct events *e, const struct service_event *ev);
-const struct events_counts *events_counts(const struct events *e);
+struct events_counts events_counts(const struct events *e);
 const struct desk_counts *events_desk_counts(const struct events *e);
 size_t events_waiting(const struct events *e);
 
