@@ -13,7 +13,7 @@ PACKAGES_BUILD="cmake ninja-build gcc libc6-dev pkg-config libnng-dev libprotobu
   libmnl-dev libseccomp-dev libcap-ng-dev"
 PACKAGES_LAB="iproute2 nftables procps frr bird2 python3"
 PACKAGES_TEST="$PACKAGES_LAB clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev binutils git man-db
-  python3-pytest python3-scapy python3-yaml gobgpd tcpdump curl iputils-ping util-linux
+  python3-pytest python3-scapy python3-yaml gobgpd tcpdump curl iputils-ping util-linux openssl nghttp2-server
   etcd-server openssl"
 
 # install_packages NAME...: from Debian, only what is missing, without starting any service.

@@ -1,10 +1,11 @@
 /* A client of the API server without any logic of its own, over the same HTTP client as the watcher's: what
- * remains of a measurement when Ingot is taken out. Started by kube.py. kube_bare KUBECONFIG watch SELECTOR
- * ADDRESS          patch this address into every Service with these labels when it is added; says "watching"
- * first; until it is ended kube_bare KUBECONFIG patch PREFIX COUNT IN_FLIGHT    addresses into the statuses
- * of PREFIX0, PREFIX1, ... of the namespace default; prints the seconds that it took kube_bare KUBECONFIG
- * clear PREFIX COUNT IN_FLIGHT    takes them away, and Ingot's note of the pool
- */
+ * remains of a measurement when Ingot is taken out. Started by kube.py.
+ *   kube_bare KUBECONFIG watch SELECTOR ADDRESS
+ *       patch this address into every Service with these labels when it is added; until it is ended
+ *   kube_bare KUBECONFIG patch PREFIX COUNT IN_FLIGHT
+ *       addresses into the statuses of PREFIX0, PREFIX1, ... of the namespace default; prints the seconds
+ *   kube_bare KUBECONFIG clear PREFIX COUNT IN_FLIGHT
+ *       takes them away, and Ingot's note of the pool */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,14 +111,6 @@ static void take_line(struct bare *b, const char *line)
 	(void)patch(b, text, body);
 }
 
-static void on_headers(void *ctx, const char *content_type)
-{
-	(void)ctx;
-	(void)content_type;
-	puts("watching");
-	fflush(stdout);
-}
-
 static void on_data(void *ctx, const char *content_type, const void *data, size_t len)
 {
 	struct bare *b = ctx;
@@ -143,9 +136,7 @@ static void on_watch_done(void *ctx, const struct http_answer *a)
 
 static int run_watch(struct bare *b, const char *selector)
 {
-	static const struct http_events events = { .headers = on_headers,
-						   .data = on_data,
-						   .done = on_watch_done };
+	static const struct http_events events = { .data = on_data, .done = on_watch_done };
 	char path[512];
 	str_fmt(path, sizeof path, SERVICES "?watch=1&resourceVersion=0&labelSelector=%s", selector);
 	struct http_request q = { .method = "GET", .path = path };

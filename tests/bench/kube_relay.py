@@ -20,13 +20,17 @@ async def main():
     address, port, tls_port, ca = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     trust = ssl.create_default_context(cafile=ca)
 
+    tasks = set()
+
     async def serve(reader, writer):
         try:
             up_reader, up_writer = await asyncio.open_connection(address, tls_port, ssl=trust)
         except OSError:
             writer.close()
             return
-        await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer))
+        for task in map(asyncio.ensure_future, (pump(reader, up_writer), pump(up_reader, writer))):
+            tasks.add(task)  # the loop itself does not keep them
+            task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(serve, address, port)
     print("listening", flush=True)

@@ -110,7 +110,8 @@ def test_pods_are_looked_for_where_metallb_usually_is():
 
 # account, verb, resource, namespace, allowed
 ACCESS = [
-    ("controller", "watch", "services", "default", True), ("controller", "patch", "services/status", "default", True),
+    ("controller", "watch", "services", "default", True), ("controller", "get", "services/web", "default", True),
+    ("controller", "patch", "services/status", "default", True),
     ("controller", "patch", "services", "default", False), ("controller", "list", "nodes", "", False),
     ("controller", "create", "events.events.k8s.io", "default", True), ("controller", "patch", "events", "default", True),
     ("controller", "update", "leases.coordination.k8s.io/ingot-controller", NAMESPACE, True),

@@ -169,6 +169,14 @@ class Kube:
                 "etcd", "--data-dir", self.dir / "etcd", "--unsafe-no-fsync", "--listen-client-urls", "http://127.0.0.1:2379",
                 "--advertise-client-urls", "http://127.0.0.1:2379", "--listen-peer-urls", "http://127.0.0.1:2380",
                 "--log-level", "error", "--quota-backend-bytes", str(2 << 30), stdout=log, stderr=log)
+        wait_for(self.etcd_listens, 20, "etcd to listen")
+
+    def etcd_listens(self):
+        try:
+            connect(self.space, ("127.0.0.1", 2379), 1).close()
+        except OSError:
+            return False
+        return True
 
     def start(self, timeout=60):
         """Start the API server and wait until it is ready."""
@@ -268,7 +276,7 @@ class Kube:
         config = {"apiVersion": "v1", "kind": "Config", "current-context": "lab",
                   "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority": str(ca or self.server_ca)}}],
                   "users": [{"name": "lab", "user": user}],
-                  "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab", "namespace": NAMESPACE}}]}
+                  "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}]}
         return self.secret_file(path, json.dumps(config, indent=1))
 
     def state_dir(self, name):

@@ -35,6 +35,7 @@ for shell in bash zsh fish; do
 	expect 0 'doctor' completion "$shell"
 done
 expect 2 'bash, zsh and fish' completion csh
+for shell in bash zsh fish; do expect 0 'crds.*apply.*print' completion "$shell"; done
 bash -n <("$ctl" completion bash) || failed=1
 
 cat > "$dir/good.yaml" <<'Y'

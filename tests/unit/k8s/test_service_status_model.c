@@ -267,10 +267,9 @@ static void run(uint64_t seed)
 	w->faults = true;
 	for (int i = 0; i < STEPS; i++)
 		step(w);
-	print_message("acc %d conf %d patches %d reads %d changes %d\n", (int)w->accepted,(int)w->d.conflicts,(int)w->patches,(int)w->reads,(int)w->changes);
-	if (0) assert_true(w->accepted > 300 && w->d.conflicts > 50);
+	assert_true(w->accepted > 300 && w->d.conflicts > 15); /* or there was nothing to see */
 	/* Each change costs a few requests at most. */
-	assert_true(w->patches + w->reads < 3 * (w->changes + STEPS / 4));
+	assert_true(w->patches + w->reads < 2 * w->changes);
 	w->faults = false;
 	if (w->paused)
 		pause_or_not(w);
@@ -342,13 +341,13 @@ static double many(unsigned n)
 	return (double)(clock() - began);
 }
 
-/* Four times as many cost four times as much, not sixteen; in processor time, the best of three. */
-static void ten_thousand_are_no_problem(void **unused)
+/* Four times as many cost four times as much, not sixteen; in processor time, the better of two. */
+static void many_are_no_problem(void **unused)
 {
 	double few = 1e18, more = 1e18;
 	(void)unused;
-	for (int i = 0; i < 3; i++) {
-		double a = many(10000), b = many(40000);
+	for (int i = 0; i < 2; i++) {
+		double a = many(5000), b = many(20000);
 		few = a < few ? a : few;
 		more = b < more ? b : more;
 	}
@@ -359,7 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_server_has_what_is_wanted),
-		cmocka_unit_test(ten_thousand_are_no_problem),
+		cmocka_unit_test(many_are_no_problem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,64 +24,65 @@ static void check_list(enum kind k, enum encoding e, const struct strbuf *data, 
 }
 
 /* What is not in a whole list counts as deleted, so nothing may look like a list that is none. */
+static const struct {
+	const char *text, *expected;
+} lists[] = {
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"items\":null}",
+	  "list 0 (version 1, last page)\n" },
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\","
+	  "\"continue\":\"\"},\"items\":[]}",
+	  "list 0 (version 1, last page)\n" },
+	{ "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\",\"continue\":5},"
+	  "\"items\":[]}",
+	  "list -22 (version , last page)\n"
+	  "ERROR Service: the server sent something else: a list with an unusable continue token\n" },
+	{ "{\"kind\":\"ServiceList\",\"metadata\":{},\"items\":[]}",
+	  "list -22 (version , last page)\n"
+	  "ERROR Service: the server sent something else: a list without resourceVersion\n" },
+	{ "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\"}}",
+	  "list -22 (version , last page)\n"
+	  "ERROR Service: the server sent something else: "
+	  "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\"}}\n" },
+	{ "{\"kind\":\"Service\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}",
+	  "list -22 (version , last page)\n"
+	  "ERROR Service: the server sent something else: "
+	  "{\"kind\":\"Service\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}\n" },
+	{ "<html>\n", "list -22 (version , last page)\n"
+		      "ERROR Service: the server sent something else: <html>\\x0a\n" },
+	{ "", "list -22 (version , last page)\nERROR Service: the server sent something else: \n" },
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"items\":[5,{\"a\":}]}",
+	  "Service ? broken (name , namespace , uid , version )\n"
+	  "Service ? broken (name , namespace , uid , version )\n"
+	  "list 0 (version 1, last page)\n"
+	  "ERROR Service: metadata: required, but missing\n"
+	  "ERROR Service: metadata.name: required, but missing\n"
+	  "ERROR Service: metadata.namespace: required, but missing\n"
+	  "ERROR Service: unexpected token\n" },
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"items\":[{} {}]}",
+	  "list -22 (version , last page)\nERROR Service: the server sent something else: a damaged "
+	  "list\n" },
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"items\":[,]}",
+	  "list -22 (version , last page)\nERROR Service: the server sent something else: a damaged "
+	  "list\n" },
+	{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"items\":[]]}",
+	  "list -22 (version , last page)\n"
+	  "ERROR Service: the server sent something else: "
+	  "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
+	  "\"ite\n" },
+};
+
 static void test_lists(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text, *expected;
-	} cases[] = {
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"items\":null}",
-		  "list 0 (version 1, last page)\n" },
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\","
-		  "\"continue\":\"\"},\"items\":[]}",
-		  "list 0 (version 1, last page)\n" },
-		{ "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\",\"continue\":5},"
-		  "\"items\":[]}",
-		  "list -22 (version , last page)\n"
-		  "ERROR Service: the server sent something else: a list with an unusable continue token\n" },
-		{ "{\"kind\":\"ServiceList\",\"metadata\":{},\"items\":[]}",
-		  "list -22 (version , last page)\n"
-		  "ERROR Service: the server sent something else: a list without resourceVersion\n" },
-		{ "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\"}}",
-		  "list -22 (version , last page)\n"
-		  "ERROR Service: the server sent something else: "
-		  "{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"1\"}}\n" },
-		{ "{\"kind\":\"Service\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}",
-		  "list -22 (version , last page)\n"
-		  "ERROR Service: the server sent something else: "
-		  "{\"kind\":\"Service\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}\n" },
-		{ "<html>\n", "list -22 (version , last page)\n"
-			      "ERROR Service: the server sent something else: <html>\\x0a\n" },
-		{ "", "list -22 (version , last page)\nERROR Service: the server sent something else: \n" },
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"items\":[5,{\"a\":}]}",
-		  "Service ? broken (name , namespace , uid , version )\n"
-		  "Service ? broken (name , namespace , uid , version )\n"
-		  "list 0 (version 1, last page)\n"
-		  "ERROR Service: metadata: required, but missing\n"
-		  "ERROR Service: metadata.name: required, but missing\n"
-		  "ERROR Service: metadata.namespace: required, but missing\n"
-		  "ERROR Service: unexpected token\n" },
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"items\":[{} {}]}",
-		  "list -22 (version , last page)\nERROR Service: the server sent something else: a damaged "
-		  "list\n" },
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"items\":[,]}",
-		  "list -22 (version , last page)\nERROR Service: the server sent something else: a damaged "
-		  "list\n" },
-		{ "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"items\":[]]}",
-		  "list -22 (version , last page)\n"
-		  "ERROR Service: the server sent something else: "
-		  "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},"
-		  "\"ite\n" },
-	};
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct strbuf b = { 0 };
-		strbuf_add(&b, cases[i].text);
-		check_list(KIND_SERVICE, ENCODING_JSON, &b, cases[i].expected);
+		strbuf_add(&b, lists[i].text);
+		check_list(KIND_SERVICE, ENCODING_JSON, &b, lists[i].expected);
 		strbuf_fini(&b);
 	}
 	struct strbuf html = { 0 };

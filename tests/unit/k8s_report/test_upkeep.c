@@ -116,6 +116,20 @@ static void test_config_state(void **state)
 	fake_nothing(&upkeep_desk, u, at(2));
 	see_news(&a, u);
 	fake_nothing(&upkeep_desk, u, at(3));
+	upkeep_free(u);
+	fake_fini(&a);
+}
+
+static void test_config_changes(void **state)
+{
+	(void)state;
+	struct fake_api a;
+	fake_init(&a);
+	struct upkeep *u = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
+	want_report(u, "speaker-node1", true, "", 1769860800000);
+	upkeep_synced(u, at(0));
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(0)), 2);
+	see_news(&a, u);
 
 	/* The time of a condition changes with its status only. */
 	want_report(u, "speaker-node1", true, "", 1769860900000);
@@ -425,11 +439,12 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_config_state),  cmocka_unit_test(test_config_unknown),
-		cmocka_unit_test(test_pool_status),   cmocka_unit_test(test_forbidden),
-		cmocka_unit_test(test_missing_kind),  cmocka_unit_test(test_overload),
-		cmocka_unit_test(test_taken),	      cmocka_unit_test(test_futile),
-		cmocka_unit_test(test_foreign_input), cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_config_state),   cmocka_unit_test(test_config_changes),
+		cmocka_unit_test(test_config_unknown), cmocka_unit_test(test_pool_status),
+		cmocka_unit_test(test_forbidden),      cmocka_unit_test(test_missing_kind),
+		cmocka_unit_test(test_overload),       cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_futile),	       cmocka_unit_test(test_foreign_input),
+		cmocka_unit_test(test_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
