@@ -12,7 +12,7 @@ enum { FIRST_WAIT_US = 50000, MOST_WAIT_US = 8000000, FORBIDDEN_WAIT_US = 500000
 void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream,
 		    uint64_t seed)
 {
-	*r = (struct reflector){ .path = path, .selector = selector, .can_stream = can_stream };
+	*r = (struct reflector){ .path = path, .selector = selector, .page = REFLECTOR_PAGE, .can_stream = can_stream };
 	map_init(&r->known);
 	backoff_init(&r->backoff, FIRST_WAIT_US, MOST_WAIT_US, seed);
 	r->not_before = MONO_NEVER;
@@ -91,7 +91,7 @@ bool reflector_next(struct reflector *r, mono_t now, struct strbuf *path, bool *
 		add_query(path, "allowWatchBookmarks", "true");
 		add_query(path, "timeoutSeconds", seconds);
 	} else {
-		str_fmt(seconds, sizeof seconds, "%d", REFLECTOR_PAGE);
+		str_fmt(seconds, sizeof seconds, "%u", r->page);
 		add_query(path, "limit", seconds);
 	}
 	if (r->state == REFLECTOR_WATCH)
@@ -222,6 +222,16 @@ void reflector_ended(struct reflector *r, mono_t now)
 	/* A watch that ends at once must not become a storm of requests. */
 	if (r->is_watch && !has_lasted(r, now))
 		r->not_before = mono_add(now, backoff_next(&r->backoff));
+}
+
+bool reflector_too_large(struct reflector *r, mono_t now)
+{
+	if (r->state != REFLECTOR_LIST || r->page == 1)
+		return false;
+	r->page = r->page > 8 ? r->page / 8 : 1;
+	r->under_way = false;
+	r->not_before = now;
+	return true;
 }
 
 static enum reflector_trouble trouble_of(const struct api_status *s)

@@ -193,9 +193,16 @@ static void on_data(void *ctx, const char *content_type, const void *data, size_
 	}
 	size_t dropped = w->frames.too_large;
 	int rc = frames_add(&w->frames, data, len, on_frame, w);
+	bool lost = w->frames.too_large > dropped;
 	*w->counters->too_large += (int64_t)(w->frames.too_large - dropped);
 	if (rc == 1 && !w->call) {
 		end_call(w);
+		step(w);
+	} else if (lost) {
+		/* Which object it was is not known, so what we know may be wrong: compare everything. */
+		http_cancel(w->call);
+		end_call(w);
+		reflector_failed(&w->reflector, &(struct api_status){ .code = 410 }, "", -1, loop_now(w->loop));
 		step(w);
 	} else if (rc < 0) {
 		http_cancel(w->call);
@@ -221,6 +228,10 @@ static void on_done(void *ctx, const struct http_answer *a)
 	struct watch *w = ctx;
 	struct api_status status;
 	end_call(w);
+	if (a->failure == HTTP_TOO_LARGE && reflector_too_large(&w->reflector, loop_now(w->loop))) {
+		step(w);
+		return;
+	}
 	if (a->status == 0 || (a->status < 300 && a->failure != HTTP_OK)) {
 		fail(w, NULL, a->error, -1);
 	} else if (a->status < 200 || a->status > 299) {

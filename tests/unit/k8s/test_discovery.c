@@ -142,9 +142,11 @@ static void odd_answers(void **unused)
 		{ "{\"gitVersion\":\"x\",\"major\":1,\"minor\":34}", 0, 0 },
 		{ "{\"gitVersion\":\"x\",\"major\":\"1\",\"minor\":\"99999999999999999999\"}", 1, 0 },
 	};
-	static const char *const groups[] = { "{\"groups\":[1,null,{},[],{\"versions\":3},{\"versions\":[7,{}]}]}",
-					      "{\"groups\":[{\"versions\":[{\"groupVersion\":5},"
-					      "{\"groupVersion\":\"\"}]}]}" };
+	static const char *const groups[] = {
+		"{\"groups\":[1,null,{},[],{\"versions\":3},{\"versions\":[7,{}]}]}",
+		"{\"groups\":[{\"versions\":[{\"groupVersion\":5},"
+		"{\"groupVersion\":\"\"}]}]}"
+	};
 	struct discovery d;
 	char error[200];
 	(void)unused;
@@ -156,7 +158,8 @@ static void odd_answers(void **unused)
 		assert_int_equal(d.minor, versions[i].minor);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
-		assert_int_equal(discovery_take_groups(&d, groups[i], strlen(groups[i]), error, sizeof error), 0);
+		assert_int_equal(discovery_take_groups(&d, groups[i], strlen(groups[i]), error, sizeof error),
+				 0);
 	discovery_fini(&d);
 }
 
@@ -180,8 +183,10 @@ static void there_is_a_cap(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(servers_of_all_ages), cmocka_unit_test(others_change_nothing),
-		cmocka_unit_test(every_prefix_of_an_answer), cmocka_unit_test(odd_answers),
+		cmocka_unit_test(servers_of_all_ages),
+		cmocka_unit_test(others_change_nothing),
+		cmocka_unit_test(every_prefix_of_an_answer),
+		cmocka_unit_test(odd_answers),
 		cmocka_unit_test(there_is_a_cap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,9 +61,10 @@ static void created(void **unused)
 	assert_int_equal(w.method, WRITE_POST);
 	assert_string_equal(w.path, "/api/v1/namespaces/ingot-system/secrets");
 	assert_string_equal(w.what, "Secret ingot-system/memberlist");
-	assert_string_equal(w.body, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"memberlist\","
-				    "\"namespace\":\"ingot-system\"},\"type\":\"Opaque\","
-				    "\"stringData\":{\"secretkey\":\"ABCDEFGHIJKLMNOPQRST/w\"}}");
+	assert_string_equal(
+	    w.body, "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"memberlist\","
+		    "\"namespace\":\"ingot-system\"},\"type\":\"Opaque\","
+		    "\"stringData\":{\"secretkey\":\"ABCDEFGHIJKLMNOPQRST/w\"}}");
 	answer(&g, &w, 201, now);
 	assert_true(is_silent(&g, now));
 	/* Deleted by somebody: created again, but not in a circle. */

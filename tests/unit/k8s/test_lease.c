@@ -117,11 +117,12 @@ static void created_and_renewed(void **unused)
 	answer(&w, 404, NULL, NULL);
 	assert_false(lease_leads(&w.l, w.now));
 	next(&w, WRITE_POST);
-	assert_string_equal(w.w.body, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","
-				      "\"metadata\":{\"name\":\"ingot-controller\",\"namespace\":\"ingot-system\"},"
-				      "\"spec\":{\"holderIdentity\":\"me\",\"leaseDurationSeconds\":6,"
-				      "\"acquireTime\":\"" CLOCK "\",\"renewTime\":\"" CLOCK "\","
-				      "\"leaseTransitions\":0}}");
+	assert_string_equal(w.w.body,
+			    "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","
+			    "\"metadata\":{\"name\":\"ingot-controller\",\"namespace\":\"ingot-system\"},"
+			    "\"spec\":{\"holderIdentity\":\"me\",\"leaseDurationSeconds\":6,"
+			    "\"acquireTime\":\"" CLOCK "\",\"renewTime\":\"" CLOCK "\","
+			    "\"leaseTransitions\":0}}");
 	mono_t sent = w.now;
 	w.now = mono_add(w.now, MS(700));
 	answer(&w, 201, "me", "10");
@@ -130,12 +131,13 @@ static void created_and_renewed(void **unused)
 	/* It counts from the moment when the write was sent, for the others may have seen it then. */
 	assert_int_equal(lease_deadline(&w.l).us, mono_add(sent, LEASE_TRUST_US).us);
 	assert_int_equal(next(&w, WRITE_PUT), LEASE_RENEW_US - MS(700));
-	assert_string_equal(w.w.body, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","
-				      "\"metadata\":{\"name\":\"ingot-controller\",\"namespace\":\"ingot-system\","
-				      "\"resourceVersion\":\"10\"},"
-				      "\"spec\":{\"holderIdentity\":\"me\",\"leaseDurationSeconds\":6,"
-				      "\"acquireTime\":\"2026-01-01T00:00:00.000000Z\",\"renewTime\":\"" CLOCK "\","
-				      "\"leaseTransitions\":4}}");
+	assert_string_equal(w.w.body,
+			    "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\","
+			    "\"metadata\":{\"name\":\"ingot-controller\",\"namespace\":\"ingot-system\","
+			    "\"resourceVersion\":\"10\"},"
+			    "\"spec\":{\"holderIdentity\":\"me\",\"leaseDurationSeconds\":6,"
+			    "\"acquireTime\":\"2026-01-01T00:00:00.000000Z\",\"renewTime\":\"" CLOCK "\","
+			    "\"leaseTransitions\":4}}");
 	answer(&w, 200, "me", "11");
 	assert_int_equal(lease_deadline(&w.l).us, mono_add(w.now, LEASE_TRUST_US).us);
 	end(&w);
@@ -198,7 +200,8 @@ static void a_conflict_is_looked_at(void **unused)
 	end(&w);
 }
 
-/* To read that the Lease is ours is no renewal: the others count from our last write, and have waited by now. */
+/* To read that the Lease is ours is no renewal: the others count from our last write, and have waited by now.
+ */
 static void reading_gives_no_trust(void **unused)
 {
 	struct world w = leading();
@@ -325,7 +328,8 @@ static void refusals_are_no_storm(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		struct world w = begin();
 		int requests = 0;
-		for (mono_t end_at = mono_add(w.now, SEC(60)); mono_before(lease_wake(&w.l), end_at); requests++) {
+		for (mono_t end_at = mono_add(w.now, SEC(60)); mono_before(lease_wake(&w.l), end_at);
+		     requests++) {
 			w.now = lease_wake(&w.l).us > w.now.us ? lease_wake(&w.l) : w.now;
 			assert_true(lease_next(&w.l, w.now, &w.w));
 			answer(&w, codes[i], NULL, NULL);
@@ -407,7 +411,8 @@ static void foreign_numbers(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
 		struct world w = begin();
 		str_fmt(json, sizeof json,
-			"{\"metadata\":{\"resourceVersion\":\"3\"},\"spec\":{\"leaseTransitions\":%s}}", counts[i]);
+			"{\"metadata\":{\"resourceVersion\":\"3\"},\"spec\":{\"leaseTransitions\":%s}}",
+			counts[i]);
 		json_t *object = json_loads(json, 0, NULL);
 		lease_saw(&w.l, object, w.now);
 		json_decref(object);

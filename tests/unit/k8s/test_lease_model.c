@@ -1,5 +1,5 @@
-/* Five contenders for one Lease, on a network that delays and loses, with clocks that drift by a tenth and processes
- * that stand still or die. Never two lead at once; when a leader dies, another leads soon. */
+/* Five contenders for one Lease, on a network that delays and loses, with clocks that drift by a tenth and
+ * processes that stand still or die. Never two lead at once; when a leader dies, another leads soon. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ struct contender {
 	uint64_t id; /* of the write under way */
 	mono_t sent;
 	mono_t frozen_until, back_at; /* both by the true time */
-	unsigned per_mille; /* how fast its clock runs */
+	unsigned per_mille;	      /* how fast its clock runs */
 	int64_t offset;
 	mono_t heard; /* when the last event of its watch arrives: they keep their order */
 };
@@ -103,7 +103,8 @@ static void store(struct world *w, json_t *object)
 
 static const char *version_of(const json_t *object)
 {
-	const char *rv = json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
+	const char *rv =
+	    json_string_value(json_object_get(json_object_get(object, "metadata"), "resourceVersion"));
 	return rv ? rv : "";
 }
 

@@ -1,4 +1,4 @@
-/* The list/watch machine, case by case: what it asks, when it asks again, and what it says is gone. */
+/* The list/watch machine, case by case: what it asks, and what it says is gone. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,120 +11,7 @@
 
 #include "lib/base/must.h"
 #include "lib/model/limits.h"
-#include "tests/unit/k8s/make.h"
-#include "watcher/k8s/reflector.h"
-
-#define SELECTOR "fieldSelector=spec.type%3DLoadBalancer"
-
-struct world {
-	struct reflector r;
-	mono_t now;
-	char path[600];
-	bool is_watch;
-	struct strbuf gone; /* "a,b," */
-};
-
-static struct world begin(bool can_stream)
-{
-	struct world w = { .now = { SEC(1000) } };
-	reflector_init(&w.r, "/api/v1/services", SELECTOR, can_stream, 7);
-	assert_int_equal(reflector_wake(&w.r).us, INT64_MAX);
-	reflector_start(&w.r, w.now);
-	return w;
-}
-
-static void end(struct world *w)
-{
-	reflector_fini(&w->r);
-	strbuf_fini(&w->gone);
-}
-
-/* Goes to the moment of the next request; how long that took. */
-static int64_t ask(struct world *w)
-{
-	struct strbuf path = { 0 };
-	mono_t wake = reflector_wake(&w->r), before = w->now;
-	assert_true(wake.us < INT64_MAX);
-	if (mono_before(w->now, wake)) {
-		w->now = (mono_t){ wake.us - 1 };
-		assert_false(reflector_next(&w->r, w->now, &path, &w->is_watch));
-		w->now = wake;
-	}
-	assert_true(reflector_next(&w->r, w->now, &path, &w->is_watch));
-	assert_false(reflector_next(&w->r, mono_add(w->now, SEC(3600)), &path, &w->is_watch)); /* one at a time */
-	assert_int_equal(reflector_wake(&w->r).us, INT64_MAX);
-	str_fmt(w->path, sizeof w->path, "%s", strbuf_get(&path));
-	strbuf_fini(&path);
-	return mono_sub(w->now, before);
-}
-
-static void on_gone(void *ctx, const char *key)
-{
-	struct world *w = ctx;
-	strbuf_fmt(&w->gone, "%s,", key);
-}
-
-static void see(struct world *w, const char *keys, const char *rv)
-{
-	char key[2] = { 0 };
-	for (; *keys; keys++) {
-		key[0] = *keys;
-		assert_int_equal(reflector_saw(&w->r, key, rv), 0);
-	}
-}
-
-/* Answers a page with these objects, one letter each. */
-static bool page(struct world *w, const char *keys, const char *rv, const char *token)
-{
-	char *copy = token ? strdup(token) : NULL;
-	see(w, keys, "");
-	bool last = reflector_page(&w->r, rv, copy);
-	if (last)
-		reflector_sweep(&w->r, on_gone, w);
-	reflector_ended(&w->r, w->now);
-	return last;
-}
-
-static void refuse(struct world *w, int code, const char *reason, const char *message)
-{
-	struct api_status s = api_error(code, reason, message);
-	reflector_failed(&w->r, &s, message, -1, w->now);
-}
-
-static void breaks(struct world *w)
-{
-	reflector_failed(&w->r, NULL, "connection reset", -1, w->now);
-}
-
-/* Everything that is known, in the order it was seen. */
-static const char *known(struct world *w)
-{
-	static char all[100];
-	all[0] = 0;
-	map_each (&w->r.known, e)
-		str_fmt(all + strlen(all), sizeof all - strlen(all), "%s", e->key);
-	return all;
-}
-
-static void assert_gone(struct world *w, const char *expected)
-{
-	assert_string_equal(strbuf_get(&w->gone), expected);
-	strbuf_reset(&w->gone);
-}
-
-/* Listed whole, and being watched for long enough. */
-static struct world watching(const char *keys)
-{
-	struct world w = begin(false);
-	ask(&w);
-	assert_true(page(&w, keys, "100", NULL));
-	assert_int_equal(ask(&w), 0);
-	reflector_answered(&w.r);
-	w.now = mono_add(w.now, SEC(20));
-	assert_true(w.r.complete && w.r.current);
-	assert_int_equal(w.r.trouble, TROUBLE_NONE);
-	return w;
-}
+#include "tests/unit/k8s/lister.h"
 
 static void pages_then_a_watch(void **unused)
 {
@@ -188,7 +75,8 @@ static void an_expired_token_begins_the_list_again(void **unused)
 	end(&w);
 }
 
-/* A list that never comes to its end must not be begun anew in a tight circle, however well its first page goes. */
+/* A list that never comes to its end must not be begun anew in a tight circle, however well its first page
+ * goes. */
 static void a_list_that_expires_for_ever_slows_down(void **unused)
 {
 	struct world w = begin(false);
@@ -307,7 +195,8 @@ static void a_server_that_cannot_stream_is_asked_for_pages(void **unused)
 	for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
 		struct world w = begin(true);
 		ask(&w);
-		refuse(&w, codes[i], "Invalid", "sendInitialEvents is forbidden for watch unless the feature is on");
+		refuse(&w, codes[i], "Invalid",
+		       "sendInitialEvents is forbidden for watch unless the feature is on");
 		assert_int_equal(w.r.trouble, TROUBLE_NONE);
 		assert_int_equal(ask(&w), 0);
 		assert_false(w.is_watch);
@@ -339,147 +228,6 @@ static void streams_that_end_or_break_half_way_become_pages(void **unused)
 	breaks(&w);
 	assert_true(ask(&w) > 0);
 	assert_true(w.is_watch);
-	end(&w);
-}
-
-static void a_refused_field_selector_is_left_out(void **unused)
-{
-	struct world w = begin(true);
-	(void)unused;
-	ask(&w);
-	refuse(&w, 400, "BadRequest", "field label not supported: spec.type"); /* takes it for the stream at first */
-	assert_int_equal(ask(&w), 0);
-	assert_string_equal(w.path, "/api/v1/services?" SELECTOR "&limit=500");
-	refuse(&w, 400, "BadRequest", "field label not supported: spec.type");
-	assert_int_equal(ask(&w), 0);
-	assert_string_equal(w.path, "/api/v1/services?limit=500");
-	/* Without it, the same words are a fault like any other. */
-	refuse(&w, 400, "BadRequest", "field label not supported: spec.type");
-	assert_int_equal(w.r.trouble, TROUBLE_REFUSED);
-	assert_true(ask(&w) > 0);
-	page(&w, "a", "3", NULL);
-	ask(&w);
-	assert_non_null(strstr(w.path, "services?watch=true"));
-	end(&w);
-}
-
-static void a_watch_that_ends_at_once_is_no_storm(void **unused)
-{
-	struct world w = watching("a");
-	int64_t waited = 0;
-	(void)unused;
-	reflector_ended(&w.r, w.now);
-	assert_int_equal(ask(&w), 0);
-	for (int i = 0; i < 14; i++) {
-		reflector_answered(&w.r);
-		if (i % 2)
-			see(&w, "a", "101"); /* the same again is no progress */
-		reflector_ended(&w.r, w.now);
-		waited = ask(&w);
-		assert_true(waited > 0);
-		assert_true(w.is_watch);
-	}
-	assert_in_range(waited, SEC(6), SEC(10));
-	w.now = mono_add(w.now, SEC(2));
-	reflector_ended(&w.r, w.now);
-	assert_int_equal(ask(&w), 0);
-	end(&w);
-}
-
-static void a_watch_that_breaks_goes_on_from_its_version(void **unused)
-{
-	struct world w = watching("a");
-	(void)unused;
-	see(&w, "b", "105");
-	breaks(&w);
-	assert_false(w.r.current);
-	assert_int_equal(w.r.trouble, TROUBLE_UNREACHABLE);
-	assert_string_equal(w.r.why, "connection reset");
-	assert_int_equal(ask(&w), 0);
-	assert_non_null(strstr(w.path, "&resourceVersion=105"));
-	breaks(&w); /* refused: now it waits */
-	int64_t first = ask(&w), waited = 0;
-	assert_in_range(first, MS(30), MS(70));
-	for (int i = 0; i < 10; i++) {
-		breaks(&w);
-		waited = ask(&w);
-	}
-	assert_in_range(waited, SEC(6), SEC(10));
-	assert_string_equal(known(&w), "ab");
-	reflector_answered(&w.r);
-	assert_true(w.r.current);
-	assert_int_equal(w.r.trouble, TROUBLE_NONE);
-	assert_string_equal(w.r.why, "");
-	assert_int_equal(w.r.relists, 1);
-	end(&w);
-}
-
-static void answers_have_their_trouble_and_their_wait(void **unused)
-{
-	static const struct {
-		int code;
-		enum reflector_trouble trouble;
-	} cases[] = { { 401, TROUBLE_UNAUTHORIZED }, { 403, TROUBLE_FORBIDDEN },    { 404, TROUBLE_MISSING },
-		      { 408, TROUBLE_UNREACHABLE },  { 409, TROUBLE_REFUSED },	    { 429, TROUBLE_UNREACHABLE },
-		      { 500, TROUBLE_UNREACHABLE },  { 503, TROUBLE_UNREACHABLE },  { 504, TROUBLE_UNREACHABLE },
-		      { 302, TROUBLE_REFUSED },	     { 400, TROUBLE_REFUSED },	    { 0, TROUBLE_UNREACHABLE } };
-	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		for (int from_watch = 0; from_watch < 2; from_watch++) {
-			struct world w = from_watch ? watching("a") : begin(false);
-			int64_t waited = 0;
-			if (!from_watch)
-				ask(&w);
-			for (int n = 0; n < 12; n++) {
-				refuse(&w, cases[i].code, "", "words");
-				assert_int_equal(w.r.trouble, cases[i].trouble);
-				assert_string_equal(w.r.why, "words");
-				assert_false(w.r.current);
-				waited = ask(&w);
-				assert_true(waited > 0);
-				assert_int_equal(w.is_watch, from_watch);
-			}
-			/* Roles are often completed a little later: that is noticed soon. */
-			assert_in_range(waited, SEC(4), cases[i].code == 403 ? SEC(5) : SEC(10));
-			assert_string_equal(known(&w), from_watch ? "a" : "");
-			end(&w);
-		}
-	}
-}
-
-static void retry_after_is_heeded(void **unused)
-{
-	struct world w = begin(false);
-	struct api_status s = api_error(429, "TooManyRequests", "later");
-	(void)unused;
-	ask(&w);
-	reflector_failed(&w.r, &s, "later", SEC(3), w.now);
-	assert_int_equal(ask(&w), SEC(3));
-	reflector_failed(&w.r, &s, "later", SEC(86400), w.now); /* within reason */
-	assert_int_equal(ask(&w), SEC(60));
-	reflector_failed(&w.r, &s, "later", 0, w.now);
-	assert_true(ask(&w) > 0);
-	page(&w, "a", "1", NULL);
-	assert_int_equal(w.r.trouble, TROUBLE_NONE);
-	assert_int_equal(ask(&w), 0);
-	end(&w);
-}
-
-static void a_page_that_fails_is_asked_for_again(void **unused)
-{
-	struct world w = begin(false);
-	(void)unused;
-	ask(&w);
-	page(&w, "a", "10", "token");
-	ask(&w);
-	see(&w, "b", ""); /* the answer broke off in the middle */
-	breaks(&w);
-	assert_true(ask(&w) > 0);
-	assert_non_null(strstr(w.path, "&continue=token"));
-	assert_true(page(&w, "bc", "11", NULL));
-	assert_string_equal(known(&w), "abc");
-	ask(&w);
-	assert_string_equal(strstr(w.path, "&resourceVersion="), "&resourceVersion=10");
 	end(&w);
 }
 
@@ -529,12 +277,6 @@ int main(void)
 		cmocka_unit_test(a_streamed_list),
 		cmocka_unit_test(a_server_that_cannot_stream_is_asked_for_pages),
 		cmocka_unit_test(streams_that_end_or_break_half_way_become_pages),
-		cmocka_unit_test(a_refused_field_selector_is_left_out),
-		cmocka_unit_test(a_watch_that_ends_at_once_is_no_storm),
-		cmocka_unit_test(a_watch_that_breaks_goes_on_from_its_version),
-		cmocka_unit_test(answers_have_their_trouble_and_their_wait),
-		cmocka_unit_test(retry_after_is_heeded),
-		cmocka_unit_test(a_page_that_fails_is_asked_for_again),
 		cmocka_unit_test(start_again_keeps_what_is_known),
 		cmocka_unit_test(there_is_a_cap),
 	};

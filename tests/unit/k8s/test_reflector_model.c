@@ -1,6 +1,6 @@
-/* The list/watch machine against a server that forgets, breaks off, repeats itself and refuses, for thousands of
- * steps on virtual time. Nothing may be called gone that was there all the time; when the faults stop, both know
- * the same; and there are never more requests than a server would like. */
+/* The list/watch machine against a server that forgets, breaks off, repeats itself and refuses, for thousands
+ * of steps on virtual time. Nothing may be called gone that was there all the time; when the faults stop,
+ * both know the same; and there are never more requests than a server would like. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ struct world {
 	mono_t now;
 	bool faults;
 	bool out, is_watch, answered;
-	uint64_t at; /* of the watch: the version that was told last */
+	uint64_t at;  /* of the watch: the version that was told last */
 	bool initial; /* ... which still tells the list */
 	unsigned next_key;
 	mono_t ends;

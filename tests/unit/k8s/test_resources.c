@@ -16,13 +16,15 @@
 #define IN_SPEAK "%20in%20%28controller%2Cspeaker%29"
 #define PLAIN	 "labelSelector=app%3Dmetallb%2Ccomponent" IN_SPEAK
 #define CHART	 "labelSelector=app.kubernetes.io%2Fname%3Dmetallb%2Capp.kubernetes.io%2Fcomponent" IN_SPEAK
-#define SECRETS	 "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1%2Ctype%21%3Dkubernetes.io%2Fservice-account-token"
+#define SECRETS                                                                                              \
+	"fieldSelector=type%21%3Dhelm.sh%2Frelease.v1%2Ctype%21%3Dkubernetes.io%2Fservice-account-token"
 
-static const struct resource_context
-    node = { "ingot-system", "n1", "ingot-controller", "memberlist", READS(GOSSIPD) | READS(L2D) | READS(BGPD) },
-    controller = { "ingot-system", "n1", "ingot-controller", "memberlist", READS(ALLOCATOR) },
-    both = { "ingot-system", "n1", "ingot-controller", "memberlist",
-	     READS(ALLOCATOR) | READS(GOSSIPD) | READS(L2D) | READS(BGPD) };
+static const struct resource_context node = { "ingot-system", "n1", "ingot-controller", "memberlist",
+					      READS(GOSSIPD) | READS(L2D) | READS(BGPD) },
+				     controller = { "ingot-system", "n1", "ingot-controller", "memberlist",
+						    READS(ALLOCATOR) },
+				     both = { "ingot-system", "n1", "ingot-controller", "memberlist",
+					      READS(ALLOCATOR) | READS(GOSSIPD) | READS(L2D) | READS(BGPD) };
 
 /* NULL as selector: the role does not need it. */
 struct expected {

@@ -1,4 +1,5 @@
-/* The desk of the Services' addresses, case by case: which request leaves, with exactly what, and when again. */
+/* The desk of the Services' addresses, case by case: which request leaves, with exactly what, and when again.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,8 @@
 #include "watcher/k8s/service_row.h"
 #include "watcher/k8s/service_status.h"
 
-#define KEY	"default/web"
-#define OBJECT	"/api/v1/namespaces/default/services/web"
+#define KEY	    "default/web"
+#define OBJECT	    "/api/v1/namespaces/default/services/web"
 #define SUBRESOURCE OBJECT "/status"
 
 struct world {
@@ -58,7 +59,8 @@ static void saw(struct world *w, const char *key, const char *uid, const char *r
 		entries[s.n_ingress] = &entry[s.n_ingress];
 		entry[s.n_ingress] = (Ingot__LoadBalancerIngress)INGOT__LOAD_BALANCER_INGRESS__INIT;
 		/* Somebody else's load balancer may have a name instead of an address. */
-		*(strchr(a, '.') || strchr(a, ':') ? &entry[s.n_ingress].ip : &entry[s.n_ingress].hostname) = a;
+		*(strchr(a, '.') || strchr(a, ':') ? &entry[s.n_ingress].ip : &entry[s.n_ingress].hostname) =
+		    a;
 		s.n_ingress++;
 	}
 	assert_int_equal(service_status_saw(&w->d, key, uid, rv, &s), 0);
@@ -102,7 +104,8 @@ static int64_t next(struct world *w, enum write_method method, const char *path)
 }
 
 /* An answer with the object, or without one (uid NULL). */
-static void answer(struct world *w, int status, const char *uid, const char *rv, const char *ip, const char *pool)
+static void answer(struct world *w, int status, const char *uid, const char *rv, const char *ip,
+		   const char *pool)
 {
 	json_t *object = NULL;
 	if (uid)
@@ -139,9 +142,10 @@ static void assigned(void **unused)
 	(void)unused;
 	assigning(&w);
 	assert_string_equal(w.w.what, "Service default/web status");
-	assert_string_equal(w.w.body, "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
-				      "{\"metallb.io/ip-allocated-from-pool\":\"p\"}},"
-				      "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}}");
+	assert_string_equal(w.w.body,
+			    "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
+			    "{\"metallb.io/ip-allocated-from-pool\":\"p\"}},"
+			    "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}}");
 	assert_true(is_quiet(&w)); /* while it is under way */
 	answer(&w, 200, "u1", "11", "192.0.2.1", "p");
 	assert_true(is_quiet(&w));
@@ -164,9 +168,10 @@ static void two_families(void **unused)
 	saw(&w, KEY, "u1", "10", "192.0.2.1", "p");
 	next(&w, WRITE_PATCH, SUBRESOURCE);
 	assert_string_equal(
-	    w.w.body, "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
-		      "{\"metallb.io/ip-allocated-from-pool\":null}},\"status\":{\"loadBalancer\":{\"ingress\":"
-		      "[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}]}}}");
+	    w.w.body,
+	    "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
+	    "{\"metallb.io/ip-allocated-from-pool\":null}},\"status\":{\"loadBalancer\":{\"ingress\":"
+	    "[{\"ip\":\"192.0.2.1\"},{\"ip\":\"2001:db8::1\"}]}}}");
 	end(&w);
 }
 
@@ -203,9 +208,10 @@ static void cleared(void **unused)
 	assert_true(is_quiet(&w));
 	want(&w, KEY, "u1", "", "", true);
 	next(&w, WRITE_PATCH, SUBRESOURCE);
-	assert_string_equal(w.w.body, "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
-				      "{\"metallb.io/ip-allocated-from-pool\":null}},"
-				      "\"status\":{\"loadBalancer\":{\"ingress\":null}}}");
+	assert_string_equal(w.w.body,
+			    "{\"metadata\":{\"uid\":\"u1\",\"resourceVersion\":\"10\",\"annotations\":"
+			    "{\"metallb.io/ip-allocated-from-pool\":null}},"
+			    "\"status\":{\"loadBalancer\":{\"ingress\":null}}}");
 	answer(&w, 200, "u1", "11", NULL, NULL);
 	assert_true(is_quiet(&w));
 	/* The annotation alone is reason enough. */
@@ -224,7 +230,8 @@ static void another_life_of_the_same_name(void **unused)
 	assert_true(is_quiet(&w));
 	want(&w, KEY, "u2", "192.0.2.2", "p", false);
 	next(&w, WRITE_PATCH, SUBRESOURCE);
-	/* Replaced while it is under way: its answer is about nobody, and the new one has the older version. */
+	/* Replaced while it is under way: its answer is about nobody, and the new one has the older version.
+	 */
 	saw(&w, KEY, "u3", "9", "", "");
 	answer(&w, 200, "u2", "11", "192.0.2.2", "p");
 	assert_string_equal(life_of(&w), "u3");
@@ -459,7 +466,8 @@ static void first_come_first_served(void **unused)
 	service_status_gone(&w.d, "ns/s4");
 	saw(&w, "ns/s2", "u", "9", "", ""); /* back, and last now */
 	for (int i = 1; i <= 3; i++) {
-		str_fmt(path, sizeof path, "/api/v1/namespaces/ns/services/s%d/status", i == 3 ? 2 : 2 * i - 1);
+		str_fmt(path, sizeof path, "/api/v1/namespaces/ns/services/s%d/status",
+			i == 3 ? 2 : 2 * i - 1);
 		next(&w, WRITE_PATCH, path);
 	}
 	assert_true(is_quiet(&w));

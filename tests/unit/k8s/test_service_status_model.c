@@ -1,6 +1,7 @@
-/* The desk of the Services' addresses against a server that applies merge patches with preconditions, loses answers,
- * refuses and is late to tell, while others change Services and the allocator its mind. At the end the server has
- * what is wanted; no patch was ever accepted that changed nothing; then all is silent. And many are no problem. */
+/* The desk of the Services' addresses against a server that applies merge patches with preconditions, loses
+ * answers, refuses and is late to tell, while others change Services and the allocator its mind. At the end
+ * the server has what is wanted; no patch was ever accepted that changed nothing; then all is silent. And
+ * many are no problem. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +42,7 @@ struct world {
 	bool faults, paused;
 	uint64_t version;
 	struct thing server[SERVICES], seen[SERVICES];
-	unsigned wanted[SERVICES]; /* address; 0: to be cleared */
+	unsigned wanted[SERVICES];     /* address; 0: to be cleared */
 	uint64_t wanted_uid[SERVICES]; /* 0: nothing was said */
 	struct told events[EVENTS];
 	size_t first, n_events;

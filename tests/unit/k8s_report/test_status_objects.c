@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -419,7 +418,7 @@ static void test_sweep_expired(void **state)
 		put(w, "node2", key, "{}");
 	}
 	start(w);
-	* / want_l2(w, "default/s0000", "eth0");
+	want_l2(w, "default/s0000", "eth0");
 	struct write r = fake_next(ops, w->s, at(40000));
 	serve(w, &r, at(40000));
 	r = fake_next(ops, w->s, at(40000));
@@ -453,58 +452,6 @@ static void test_sweep_expired(void **state)
 	world_free(w);
 }
 
-/* A cold start and a warm one with ten thousand Services: no write too many, and time that grows with them
- * only. */
-static void test_ten_thousand(void **state)
-{
-	(void)state;
-	struct world *w = world_new();
-	char key[64];
-	clock_t before = clock();
-	for (unsigned i = 0; i < 10000; i++) {
-		str_fmt(key, sizeof key, "ns%u/service%u", i % 100, i);
-		want_l2(w, key, "eth0");
-	}
-	start(w);
-	/* Every request is in flight before the first answer comes. */
-	struct write *r = calloc(10000, sizeof *r);
-	for (unsigned i = 0; i < 10000; i++)
-		r[i] = fake_next(ops, w->s, at(0));
-	fake_nothing(ops, w->s, at(0));
-	double desk = (double)(clock() - before) / CLOCKS_PER_SEC;
-	for (unsigned i = 0; i < 10000; i++)
-		serve(w, &r[i], at(1));
-	free(r);
-	fake_run(&w->a, ops, w->s, at(1));
-	assert_int_equal(fake_count(&w->a, L2), 10000);
-	assert_int_equal(w->a.n[WRITE_PATCH], 10000);
-	while (w->a.n_news > 0)
-		json_decref(w->a.news[--w->a.n_news].object);
-	map_each (&w->a.objects, e)
-		assert_int_equal(status_objects_see(w->s, STATUS_L2, e->value), 0);
-	fake_nothing(ops, w->s, at(100));
-	assert_int_equal(w->created[STATUS_L2], 10000);
-
-	/* A restart: everything is as it should be, nothing is written. */
-	status_objects_free(w->s);
-	w->s = status_objects_new(&place, NULL, on_created, w);
-	assert_int_equal(status_objects_owner(w->s, "ingot-node-x", "pod-uid"), 0);
-	before = clock();
-	map_each (&w->a.objects, e)
-		assert_int_equal(status_objects_see(w->s, STATUS_L2, e->value), 0);
-	for (unsigned i = 0; i < 10000; i++) {
-		str_fmt(key, sizeof key, "ns%u/service%u", i % 100, i);
-		want_l2(w, key, "eth0");
-	}
-	start(w);
-	fake_nothing(ops, w->s, at(0));
-	desk += (double)(clock() - before) / CLOCKS_PER_SEC;
-	print_message("10,000 objects: %.2f s in all\n", desk);
-	/* Half a second without sanitizers; anything quadratic takes minutes. */
-	assert_true(desk < 10.0);
-	world_free(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,7 +459,7 @@ int main(void)
 		cmocka_unit_test(test_adoption),      cmocka_unit_test(test_nothing_lost_at_start),
 		cmocka_unit_test(test_healing),	      cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_doubt),	      cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_sweep_expired), cmocka_unit_test(test_ten_thousand),
+		cmocka_unit_test(test_sweep_expired),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Whatever the server answers, however late the watch is, whoever edits: when the failures end, what is seen
- * is what is wanted, nothing is written any more, and no two objects are left for one Service. */
+/* Many objects, and much that goes wrong. Whatever the server answers, however late the watch is, whoever
+ * edits: when the failures end, what is seen is what is wanted, nothing is written any more, and no two
+ * objects are left for one Service. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -14,7 +16,7 @@
 #include "watcher/k8s/report/status_objects.h"
 #include "watcher/reports_json.h"
 
-enum { SERVICES = 12, STEPS = 3000, FLYING = 8, RUNS = 40 };
+enum { SERVICES = 12, STEPS = 3000, FLYING = 8, RUNS = 40, MANY = 10000 };
 #define L2 "servicel2statuses"
 
 static const struct desk_ops *ops = &status_objects_desk;
@@ -296,8 +298,93 @@ static void test_random(void **state)
 	}
 }
 
+static void count_created(void *ctx, enum status_kind k, const char *key)
+{
+	(void)k;
+	(void)key;
+	++*(unsigned *)ctx;
+}
+
+static void want_many(struct status_objects *s)
+{
+	char key[64];
+	for (unsigned i = 0; i < MANY; i++) {
+		str_fmt(key, sizeof key, "ns%u/service%u", i % 100, i);
+		json_t *status = reports_json_l2_status(
+		    "node1", key, &(Ingot__L2ServiceState)INGOT__L2_SERVICE_STATE__INIT);
+		assert_int_equal(status_objects_want(s, STATUS_L2, key, status), 0);
+		json_decref(status);
+	}
+}
+
+static void answer_many(struct fake_api *a, struct status_objects *s, struct write *r)
+{
+	for (unsigned i = 0; i < MANY; i++) {
+		struct write_outcome o;
+		json_t *object;
+		fake_serve(a, &r[i], &o, &object);
+		ops->done(s, r[i].id, &o, (mono_t){ SEC(2) });
+		json_decref(object);
+		write_fini(&r[i]);
+	}
+	while (a->n_news > 0) /* the list shows the same */
+		json_decref(a->news[--a->n_news].object);
+}
+
+static void list_many(const struct fake_api *a, struct status_objects *s)
+{
+	map_each (&a->objects, e)
+		assert_int_equal(status_objects_see(s, STATUS_L2, e->value), 0);
+	status_objects_synced(s, STATUS_L2, (mono_t){ SEC(1) });
+	status_objects_whole(s, STATUS_L2);
+}
+
+/* A cold start and a warm one with ten thousand Services: no write too many, and time that grows with them
+ * only. */
+static void test_many(void **state)
+{
+	static const struct upkeep_place place = { "metallb-system", "node1" };
+	(void)state;
+	unsigned created = 0;
+	struct fake_api a;
+	fake_init(&a);
+	a.node = "node1";
+	struct status_objects *s = status_objects_new(&place, NULL, count_created, &created);
+	clock_t before = clock();
+	want_many(s);
+	list_many(&a, s);
+	/* Every request is in flight before the first answer comes. */
+	struct write *r = calloc(MANY, sizeof *r);
+	assert_non_null(r);
+	for (unsigned i = 0; i < MANY; i++)
+		r[i] = fake_next(ops, s, (mono_t){ SEC(1) });
+	fake_nothing(ops, s, (mono_t){ SEC(1) });
+	clock_t desk = clock() - before;
+	answer_many(&a, s, r);
+	free(r);
+	fake_run(&a, ops, s, (mono_t){ SEC(2) });
+	assert_int_equal(fake_count(&a, L2), MANY);
+	assert_int_equal(a.n[WRITE_PATCH], MANY);
+	assert_int_equal(created, MANY);
+	status_objects_free(s);
+
+	/* A restart: everything is as it should be, nothing is written. */
+	s = status_objects_new(&place, NULL, count_created, &created);
+	before = clock();
+	want_many(s);
+	list_many(&a, s);
+	fake_nothing(ops, s, (mono_t){ SEC(3) });
+	desk += clock() - before;
+	assert_int_equal(created, MANY);
+	/* Half a second without sanitizers; anything quadratic takes minutes. */
+	print_message("%d objects: %.2f s of the desk\n", MANY, (double)desk / CLOCKS_PER_SEC);
+	assert_true(desk < 10 * (clock_t)CLOCKS_PER_SEC);
+	status_objects_free(s);
+	fake_fini(&a);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_many) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
