@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Figures of Ingot against a real API server, beside those of a client without logic in the same run.
 
-usage: tests/bench/kube.py latency [--runs=100] [--nodes=3]
+usage: tests/bench/kube.py latency [--runs=100] [--nodes=3] [--first=no|yes]
        tests/bench/kube.py coldstart [--services=10000]
        tests/bench/kube.py memory [--services=10000] [--slices=20000]
        tests/bench/kube.py scale [--sizes=1000,3000,10000]
@@ -13,7 +13,8 @@ Root; the programs of the control plane as tests/kube/build makes them; INGOT_BI
 latency   captures on the links of the controller and of each node. The stacks and the bare client speak plain HTTP/1.1
           to a relay on the server's side, so that the captures show which bytes are the event and which the PATCH; TLS and
           HTTP/2 are no part of these figures. A second pass over TLS tells the packets by their size. "End to end" goes
-          from the POST (over TLS) to the status at node1, twice over the relay.
+          from the POST (over TLS) to the status at node1, twice over the relay. --first=yes: with real-time priority for
+          what is measured, for a machine that others use too.
 coldstart addresses for Services that wait, by the audit log's times, against a loop of PATCHes, 64 in flight.
 """
 import sys
@@ -25,14 +26,14 @@ import kube_scale
 from kube_tools import Rows
 from lab.kube import HELM, MIDDLE, NEWEST, missing
 
-DEFAULTS = {"runs": "100", "nodes": "3", "services": "10000", "slices": "20000", "sizes": "1000,3000,10000", "seconds": "300"}
+DEFAULTS = {"runs": "100", "nodes": "3", "first": "no", "services": "10000", "slices": "20000", "sizes": "1000,3000,10000", "seconds": "300"}
 
 
 def latency(o):
     rows = Rows()
     for plain in (True, False):
         with Lab() as lab:
-            kube_latency.latency(lab, int(o["runs"]), int(o["nodes"]), plain, rows)
+            kube_latency.latency(lab, int(o["runs"]), int(o["nodes"]), plain, o["first"] == "yes", rows)
     rows.show()
 
 

@@ -219,8 +219,8 @@ def test_type_change_takes_the_address_back(house):
     house.kube.kubectl("patch", "service", "changed", "--type=merge", "-p", '{"spec":{"type":"ClusterIP"}}')
     wait_for(lambda: not house.ingress("changed"), 10, "the address to be taken from the status")
     wait_for(lambda: not house.hops("bird", address), 10, "the route to go")
-    notes = house.client.get("Service", "default", "changed")["metadata"].get("annotations", {})
-    assert "metallb.io/ip-allocated-from-pool" not in notes
+    wait_for(lambda: "metallb.io/ip-allocated-from-pool" not in house.client.get(
+        "Service", "default", "changed")["metadata"]["annotations"], 10, "the pool's name to be taken off")
 
 
 def test_gossip_secret_is_made_once_and_not_touched(house):

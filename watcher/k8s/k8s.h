@@ -74,7 +74,8 @@ struct k8s {
 	char holder[300];
 	struct events *events;
 	struct status_objects *status_objects;
-	struct upkeep *config_state, *pool_status;
+	struct upkeep *controller_state, *speaker_state; /* ConfigurationStates */
+	struct upkeep *pool_status;
 	struct map lacking; /* keys of Services whose announceFailed was told */
 	struct log_limit refusals;
 };

@@ -206,7 +206,10 @@ static void take_json(struct k8s *k, enum resource r, const struct item *item)
 	case RESOURCE_LEASE: writing_lease_saw(k, item->json); break;
 	case RESOURCE_L2_STATUS: (void)status_objects_see(k->status_objects, STATUS_L2, item->json); break;
 	case RESOURCE_BGP_STATUS: (void)status_objects_see(k->status_objects, STATUS_BGP, item->json); break;
-	case RESOURCE_CONFIG_STATE: (void)upkeep_see(k->config_state, item->json); break;
+	case RESOURCE_CONFIG_STATE:
+		(void)upkeep_see(k->controller_state, item->json);
+		(void)upkeep_see(k->speaker_state, item->json);
+		break;
 	default:
 		hold_saw(&k->hold, item->key, item->json);
 		if (k->hold_known)
@@ -318,7 +321,10 @@ static void on_gone(void *ctx, enum resource r, const char *key)
 	case RESOURCE_LEASE: writing_lease_saw(k, NULL); break;
 	case RESOURCE_L2_STATUS: status_objects_unsee(k->status_objects, STATUS_L2, name_of(key)); break;
 	case RESOURCE_BGP_STATUS: status_objects_unsee(k->status_objects, STATUS_BGP, name_of(key)); break;
-	case RESOURCE_CONFIG_STATE: upkeep_unsee(k->config_state, name_of(key)); break;
+	case RESOURCE_CONFIG_STATE:
+		upkeep_unsee(k->controller_state, name_of(key));
+		upkeep_unsee(k->speaker_state, name_of(key));
+		break;
 	case RESOURCE_METALLB_POD:
 	case RESOURCE_METALLB_CHART_POD:
 	case RESOURCE_METALLB_POD_2:
@@ -353,8 +359,10 @@ static void on_state(void *ctx, enum resource r)
 			status_objects_synced(k->status_objects, STATUS_L2, now);
 		else if (r == RESOURCE_BGP_STATUS)
 			status_objects_synced(k->status_objects, STATUS_BGP, now);
-		else if (r == RESOURCE_CONFIG_STATE)
-			upkeep_synced(k->config_state, now);
+		else if (r == RESOURCE_CONFIG_STATE) {
+			upkeep_synced(k->controller_state, now);
+			upkeep_synced(k->speaker_state, now);
+		}
 		else if (r == RESOURCE_SECRET && !k->gossip_secret.known)
 			gossip_secret_exists(&k->gossip_secret, k->gossip_secret.exists);
 		else if (r == RESOURCE_POOL)

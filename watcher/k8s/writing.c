@@ -30,6 +30,7 @@ static void set_leading(struct k8s *k, bool leads)
 	bool writes = leads && !k->quiet;
 	service_status_pause(&k->service_status, !writes);
 	gossip_secret_lead(&k->gossip_secret, writes);
+	upkeep_hold(k->controller_state, !writes);
 	upkeep_hold(k->pool_status, !writes);
 	if (!writes) {
 		pace_abort(k->pace, &k->service_status);
@@ -219,10 +220,10 @@ void writing_report(void *source, enum report r, const char *key, const Protobuf
 	pace_ask(k->pace);
 }
 
-static void want_config(struct k8s *k, const char *name, const char *condition, const struct config_report *r)
+static void want_config(struct upkeep *state, const char *name, const char *condition, const struct config_report *r)
 {
 	json_t *status = reports_json_config_status(condition, r);
-	if (upkeep_want(k->config_state, name, status) < 0)
+	if (upkeep_want(state, name, status) < 0)
 		log_line(LOG_ERROR, name, "status", "out of memory");
 	json_decref(status);
 }
@@ -232,10 +233,11 @@ void writing_configuration(void *source, const struct config_report *controller,
 	struct k8s *k = source;
 	char name[OBJECT_KEY];
 	if (is_controller(k))
-		want_config(k, CONFIG_STATE_CONTROLLER, "poolReconcilerValid", controller);
+		want_config(k->controller_state, CONFIG_STATE_CONTROLLER, "poolReconcilerValid", controller);
 	if (k->context.daemons & READS(GOSSIPD))
-		want_config(k, config_state_speaker(k->context.node, name), "configReconcilerValid", speaker);
-	upkeep_whole(k->config_state);
+		want_config(k->speaker_state, config_state_speaker(k->context.node, name), "configReconcilerValid", speaker);
+	upkeep_whole(k->controller_state);
+	upkeep_whole(k->speaker_state);
 	pace_ask(k->pace);
 }
 
@@ -286,7 +288,8 @@ static void fill_desks(struct k8s *k)
 		{ "lease", &lease, k, 1, true, NULL, on_failed, k },
 		{ "service", &service, &k->service_status, SERVICES_AT_ONCE, false, NULL, on_failed, k },
 		{ "gossip_secret", &secret, &k->gossip_secret, 1, false, NULL, on_failed, k },
-		{ "configurationstate", &upkeep_desk, k->config_state, 2, false, &k->quiet, on_failed, k },
+		{ "controller_state", &upkeep_desk, k->controller_state, 1, false, NULL, on_failed, k },
+		{ "speaker_state", &upkeep_desk, k->speaker_state, 1, false, &k->quiet, on_failed, k },
 		{ "ipaddresspool", &upkeep_desk, k->pool_status, STATUS_AT_ONCE, false, NULL, on_failed, k },
 		{ "event", &events_desk, k->events, EVENTS_AT_ONCE, false, &k->quiet, on_failed, k },
 		{ "servicestatus", &status_objects_desk, k->status_objects, STATUS_AT_ONCE, false, &k->quiet, on_failed, k },
@@ -336,15 +339,20 @@ int writing_join(struct k8s *k)
 	gossip_secret_init(&k->gossip_secret, k->ns, o->secret_name, random);
 	k->events = events_new(NULL, service_exists, k);
 	k->status_objects = status_objects_new(&place, NULL, on_announced, k);
-	k->config_state = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
+	k->controller_state = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
+	k->speaker_state = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
 	k->pool_status = upkeep_new(&pool_status_kind, &place, NULL, NULL, NULL);
 	k->lease_timer = loop_timer_new(k->w->d->loop, on_lease_timer, k);
-	if (!k->events || !k->status_objects || !k->config_state || !k->pool_status || !k->lease_timer)
+	if (!k->events || !k->status_objects || !k->controller_state || !k->speaker_state || !k->pool_status || !k->lease_timer)
 		return -ENOMEM;
+	/* Until this controller leads. */
+	upkeep_hold(k->controller_state, true);
+	upkeep_hold(k->pool_status, true);
 	fill_desks(k);
 	k->pace = pace_new(k->w->d->loop, k->http, k->desks, k->n_desks, k->w->d->metrics);
 	if (!k->pace || status_objects_owner(k->status_objects, o->pod_name, o->pod_uid) < 0 ||
-	    upkeep_owner(k->config_state, o->pod_name, o->pod_uid) < 0)
+	    upkeep_owner(k->controller_state, o->pod_name, o->pod_uid) < 0 ||
+	    upkeep_owner(k->speaker_state, o->pod_name, o->pod_uid) < 0)
 		return -ENOMEM;
 	writing_held(k);
 	return 0;
@@ -357,7 +365,8 @@ void writing_free(struct k8s *k)
 	service_status_fini(&k->service_status);
 	events_free(k->events);
 	status_objects_free(k->status_objects);
-	upkeep_free(k->config_state);
+	upkeep_free(k->controller_state);
+	upkeep_free(k->speaker_state);
 	upkeep_free(k->pool_status);
 	map_fini(&k->lacking, NULL);
 }
