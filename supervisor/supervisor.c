@@ -304,6 +304,19 @@ static void turn(struct supervisor *s)
 /* ---- start and end ---- */
 
 /* Whether the children can become users of their own; says what is lost when they cannot. */
+/* Some listener has a port that only root may bind. */
+static bool wants_low_port(const struct options *o)
+{
+	const char *const listeners[] = { o->bgp_listen, o->metrics, o->health };
+	for (unsigned i = 0; i < ARRAY_LEN(listeners); i++) {
+		const char *colon = strrchr(listeners[i], ':');
+		unsigned long long port = 0;
+		if (colon && str_to_u64(colon + 1, strlen(colon + 1), 65535, &port) && port > 0 && port < 1024)
+			return true;
+	}
+	return false;
+}
+
 static void decide_users(struct supervisor *s)
 {
 	bool off = strcmp(s->options.sandbox, "off") == 0, asked = strcmp(s->options.uid_base, "-1") != 0;
@@ -314,8 +327,10 @@ static void decide_users(struct supervisor *s)
 		     capng_have_capability(CAPNG_EFFECTIVE, CAP_SETGID) &&
 		     capng_have_capability(CAPNG_EFFECTIVE, CAP_CHOWN) &&
 		     capng_have_capability(CAPNG_EFFECTIVE, CAP_KILL);
-	bool raw = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW);
-	bool ports = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE);
+	bool raw = capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_RAW) ||
+		   !(options_daemons(s->options.role) & READS(L2D));
+	bool ports =
+	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE) || !wants_low_port(&s->options);
 	if (users && asked && !off &&
 	    str_to_u64(s->options.uid_base, strlen(s->options.uid_base), UINT32_MAX, &base))
 		s->uid_base = (uid_t)base;

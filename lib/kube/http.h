@@ -47,7 +47,7 @@ struct http_answer {
 	enum http_failure failure;
 	const char *error; /* a sentence for people that names the server; "" when failure is HTTP_OK */
 	const char *content_type; /* "" when none */
-	int64_t retry_after_ms;	  /* header Retry-After; -1: none */
+	int64_t retry_after_ms;	  /* header Retry-After, at most a day; -1: none */
 	/* Collected: everything without a `data` callback, and every answer that is no 2xx. */
 	const uint8_t *body;
 	size_t len;
@@ -65,11 +65,16 @@ struct http_events {
 
 /* access is borrowed and must outlive it. metrics may be NULL. NULL on failure. */
 struct http *http_new(struct loop *l, struct access *access, struct metrics *metrics);
-void http_free(struct http *h); /* calls that are under way are cancelled */
-/* NULL when out of memory (no callback follows). */
+void http_free(struct http *h); /* calls that are under way are cancelled; not from a callback of its own */
+/* Asks with the token as it is now. When the server answers 401 and the token's file has a newer one, the
+ * request is sent once more with that, and only its answer is told. A call that times out without a byte on
+ * an HTTP/2 connection takes that connection down, so that the next call makes a new one. NULL when out of
+ * memory (no callback follows). */
 struct http_call *http_start(struct http *h, const struct http_request *r, const struct http_events *e,
 			     void *ctx);
-void http_cancel(struct http_call *c); /* NULL is fine; no callback follows */
+/* No callback follows. From any callback, also of this call itself; NULL is fine. The call is gone with its
+ * end, so not after done has returned. */
+void http_cancel(struct http_call *c);
 size_t http_in_flight(const struct http *h);
 
 #endif

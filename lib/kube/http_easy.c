@@ -34,7 +34,10 @@ static int target_by_name(struct http *h, const char *server, const char *name)
 int http_easy_target(struct http *h)
 {
 	const char *server = access_server(h->access), *name = access_server_name(h->access);
-	if (name && str_starts(server, "https://"))
+	bool tls = str_starts(server, "https://");
+	if (!tls)
+		h->version = CURL_HTTP_VERSION_1_1;
+	if (name && tls)
 		return target_by_name(h, server, name);
 	h->base = strdup(server);
 	return h->base ? 0 : -ENOMEM;

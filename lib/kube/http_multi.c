@@ -44,6 +44,8 @@ void http_multi_act(struct http *h, curl_socket_t fd, int events)
 	h->inside = true;
 	CURLMcode r = curl_multi_socket_action(h->multi, fd, events, &running);
 	h->inside = false;
+	/* After a callback that failed curl is of no more use; the next life of this process gets a new one.
+	 */
 	must(r == CURLM_OK || r == CURLM_OUT_OF_MEMORY);
 	tell_ends(h);
 	long most = h->version == CURL_HTTP_VERSION_2 ? HTTP_CONNECTIONS_H2 : HTTP_CONNECTIONS;

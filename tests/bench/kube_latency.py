@@ -58,10 +58,13 @@ class Plain:
         program = self.house.stacks[1].bin.parent / "tests/kube_bare"
         self.bare = self.house.lab.space("bare").popen(program, pod.kubeconfig, "watch", f"{BARE_LABEL}%3Dbare", BARE_ADDRESS)
 
-    def first(self):
-        """What is measured comes before whatever else this machine does: figures as of a machine that is idle otherwise."""
-        for pid in [self.bare.pid, *(p for s in self.house.everything() for p in daemons(s).values())]:
-            sh("chrt", "--all-tasks", "--fifo", "--pid", "1", pid)
+    def first(self, on):
+        """What is measured comes before whatever else this machine does, and the controller before the nodes, as if each were
+        alone on its machine; or no more so: it could not be ended then."""
+        pids = {pid: 1 for s in self.house.stacks.values() for pid in daemons(s).values()}
+        pids.update({pid: 2 for pid in (self.bare.pid, *daemons(self.house.controllers[1]).values())})
+        for pid, priority in pids.items():
+            sh("chrt", "--all-tasks", "--fifo" if on else "--other", "--pid", priority if on else 0, pid)
 
 
 def one(house, kind, name):
@@ -175,7 +178,8 @@ def latency(lab, runs, nodes, plain, first, rows):
     for kind in ("l2", "bgp", "bare"):
         one(h, kind, f"warm-{kind}")
     if first:
-        p.first()
+        lab.closers.append(lambda: p.first(False))
+        p.first(True)
     talks = [Talk(lab.space(w), lab.dir / f"{w}.pcap") for w in where]
     done = {}
     for i in range(runs):

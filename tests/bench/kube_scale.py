@@ -144,10 +144,10 @@ def memory_bench(lab, n, n_slices, burst=5000):
         print(f"{k}: PSS in MB, idle and with {n} Services and {n_slices} EndpointSlices of four endpoints")
         table(["idle", "full"], rows)
     changed = min(burst, n)
-    before, events = {k: cpu(s) for k, s in both.items()}, metric(h.node, "ingot_kube_watch_events_total")
+    before, events = {k: cpu(s) for k, s in both.items()}, metric(h.node, "metallb_k8s_client_updates_total")
     began = time.monotonic()
     h.client.many(lambda i: h.client.apply(endpoints(f"s{i}", 0, ready=False)), range(changed))
-    wait_for(lambda: metric(h.node, "ingot_kube_watch_events_total") - events >= changed, 60, "the events to arrive", 0.5)
+    wait_for(lambda: metric(h.node, "metallb_k8s_client_updates_total") - events >= changed, 60, "the events to arrive", 0.5)
     h.quiet(*both.values())
     print(f"{changed} changed EndpointSlices in {time.monotonic() - began:.1f} s: CPU seconds, and microseconds for each")
     for k, s in both.items():

@@ -218,12 +218,13 @@ void api_waits(const struct k8s *k, struct strbuf *out)
 static bool counters(struct k8s *k)
 {
 	struct metrics *m = k->w->d->metrics;
-	k->counters.events = metric_value(metrics_add(m, "ingot_kube_watch_events_total",
-						      "Objects and events that came.", METRIC_COUNTER, NULL));
+	k->counters.events = metric_value(metrics_add(m, "metallb_k8s_client_updates_total",
+						      "Objects and events that came from the API server.",
+						      METRIC_COUNTER, NULL));
 	k->counters.relists = metric_value(
 	    metrics_add(m, "ingot_kube_lists_total", "Whole lists that were read.", METRIC_COUNTER, NULL));
 	k->counters.broken =
-	    metric_value(metrics_add(m, "ingot_kube_objects_broken_total",
+	    metric_value(metrics_add(m, "metallb_k8s_client_update_errors_total",
 				     "Objects and events that could not be read.", METRIC_COUNTER, NULL));
 	k->counters.too_large =
 	    metric_value(metrics_add(m, "ingot_kube_objects_dropped_total",

@@ -35,6 +35,8 @@ static int set_seen(struct row *r, const char *uid, const char *rv, struct strbu
 	char *copy = r->uid && strcmp(r->uid, uid) == 0 ? r->uid : strdup(uid);
 	bool any = seen->len > 0;
 	if (seen->oom || !copy) {
+		if (copy != r->uid)
+			free(copy);
 		strbuf_fini(seen);
 		return -ENOMEM;
 	}

@@ -274,8 +274,6 @@ static void run(uint64_t seed)
 	w->faults = false;
 	if (w->paused)
 		pause_or_not(w);
-	for (unsigned i = 0; i < SERVICES; i++)
-		decide(w, i);
 	for (mono_t end = mono_add(w->now, SEC(200)); mono_before(w->now, end);)
 		step(w);
 	assert_wanted(w);

@@ -86,12 +86,12 @@ static void test_a_large_body_goes_out_at_once(void **state)
 	memset(body, 'x', len);
 	house_client_to(h, PLAIN);
 	const struct http_request r = {
-		.method = "PUT", .path = "/echo", .body = body, .body_len = len, .timeout_ms = 900
+		.method = "PUT", .path = "/echo", .body = body, .body_len = len, .timeout_ms = 10000
 	};
 	house_call(h, &o, &r, false);
 	assert_int_equal(o.answer.status, 200);
 	assert_true(o.answer.len > len);
-	assert_null(strstr(o.body, "100-continue"));
+	assert_null(strstr(o.body, "\"expect\""));
 	outcome_fini(&o);
 	free(body);
 }
