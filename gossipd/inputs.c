@@ -11,7 +11,6 @@
 #include "proto/bus.pb-c.h"
 #include "proto/state.pb-c.h"
 
-static const char *const secret_names[] = { "metallb-memberlist", "memberlist" };
 enum {
 	CONFIG_KINDS = FEED_KIND(KIND_POOL) | FEED_KIND(KIND_L2_ADVERTISEMENT) |
 		       FEED_KIND(KIND_BGP_ADVERTISEMENT) | FEED_KIND(KIND_BGP_PEER) |
@@ -106,6 +105,8 @@ static void ask_secret(struct gossip *g)
 		return;
 	char ns[LIMIT_NAME + 1], name[LIMIT_NAME + 1], field[] = "secretkey";
 	str_fmt(ns, sizeof ns, "%s", g->d->options.namespace);
+	/* Its own name first: the others are what MetalLB's manifests and chart call theirs. */
+	const char *const secret_names[] = { g->d->options.secret_name, "memberlist", "metallb-memberlist" };
 	for (size_t i = 0; i < sizeof secret_names / sizeof secret_names[0]; i++) {
 		char key[OBJECT_KEY];
 		if (!objects_get(feed_objects(g->feed), KIND_SECRET, object_key(ns, secret_names[i], key)))
