@@ -12,7 +12,9 @@ enum { FIRST_WAIT_US = 50000, MOST_WAIT_US = 8000000, FORBIDDEN_WAIT_US = 500000
 void reflector_init(struct reflector *r, const char *path, const char *selector, bool can_stream,
 		    uint64_t seed)
 {
-	*r = (struct reflector){ .path = path, .selector = selector, .page = REFLECTOR_PAGE, .can_stream = can_stream };
+	*r = (struct reflector){
+		.path = path, .selector = selector, .page = REFLECTOR_PAGE, .can_stream = can_stream
+	};
 	map_init(&r->known);
 	backoff_init(&r->backoff, FIRST_WAIT_US, MOST_WAIT_US, seed);
 	r->not_before = MONO_NEVER;

@@ -89,7 +89,8 @@ void reflector_sweep(struct reflector *r, void (*gone)(void *ctx, const char *ke
 
 /* The request is over: a page was told, or the watch ended in order. */
 void reflector_ended(struct reflector *r, mono_t now);
-/* A page was larger than an answer may be: the same with fewer objects, at once. False: it was a single one. */
+/* A page was larger than an answer may be: the same with fewer objects, at once. False: it was a single one.
+ */
 bool reflector_too_large(struct reflector *r, mono_t now);
 /* It went wrong: an answer that is no 2xx, an ERROR event, or (status NULL) none; why is a sentence. */
 void reflector_failed(struct reflector *r, const struct api_status *status, const char *why,

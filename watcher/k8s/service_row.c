@@ -124,21 +124,29 @@ bool service_row_differs(const struct row *r)
 	return !r->seen || strcmp(r->seen, r->want) != 0;
 }
 
-/* The n-th line of the wanted text. */
-static json_t *address(const struct row *r, size_t n)
+/* The n-th line of the wanted text, which has at least one for each address. */
+static const char *line(const struct row *r, size_t n)
 {
 	const char *p = r->want;
 	for (; n > 0; n--)
 		p = strchr(p, '\n') + 1;
+	return p;
+}
+
+static json_t *address(const struct row *r, size_t n)
+{
+	const char *p = line(r, n);
 	return json_pack("{s:o}", "ip", json_stringn(p, strcspn(p, "\n")));
 }
 
 static json_t *pool_of(const struct row *r)
 {
-	const char *p = r->want ? r->want : "";
-	for (size_t i = 0; i < r->n_want; i++)
-		p = strchr(p, '\n') + 1;
-	return str_starts(p, "pool ") ? json_stringn(p + 5, strcspn(p + 5, "\n")) : json_null();
+	static const char word[] = "pool ";
+	const char *p = r->n_want ? line(r, r->n_want) : NULL;
+	if (!p || !str_starts(p, word))
+		return json_null();
+	p += strlen(word);
+	return json_stringn(p, strcspn(p, "\n"));
 }
 
 char *service_row_patch(const struct row *r)
