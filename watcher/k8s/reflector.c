@@ -257,7 +257,7 @@ static bool give_up_extras(struct reflector *r, const struct api_status *s)
 		return false;
 	if (r->state == REFLECTOR_STREAM) {
 		r->can_stream = false;
-		r->state = REFLECTOR_LIST;
+		list_anew(r); /* what it has shown already may be gone when the list is read */
 		return true;
 	}
 	if (*r->selector && !r->no_selector && strstr(s->message, "field label")) {
@@ -276,12 +276,14 @@ void reflector_failed(struct reflector *r, const struct api_status *status, cons
 		return;
 	/* A watch that had worked and broke: go on from the same version, at once. */
 	bool broke = has_lasted(r, now) && !status;
-	/* A stream that broke half-way begins from nothing again; pages keep what they have. */
-	if (r->state == REFLECTOR_STREAM && r->news)
+	bool expired = status && (status->code == 410 || strcmp(status->reason, "Expired") == 0);
+	/* A stream that broke half-way, or whose events cannot be read, would begin from nothing again; pages
+	 * keep what they have. */
+	if (r->state == REFLECTOR_STREAM && (r->news || expired))
 		r->can_stream = false;
-	/* The version that we ask for is too old: list anew. It is no fault, so it does not wait, the first
-	 * time. */
-	if (status && (status->code == 410 || strcmp(status->reason, "Expired") == 0)) {
+	/* The version that we ask for is too old: list anew. The first time it is no fault and does not wait.
+	 */
+	if (expired) {
 		bool again = r->state != REFLECTOR_WATCH || r->expired;
 		list_anew(r);
 		r->expired = true;

@@ -231,6 +231,56 @@ static void streams_that_end_or_break_half_way_become_pages(void **unused)
 	end(&w);
 }
 
+/* What a stream has shown before it failed counts for nothing in the list that takes its place. */
+static void a_stream_that_fails_half_way_is_forgotten(void **unused)
+{
+	struct world w = begin(true);
+	(void)unused;
+	ask(&w);
+	see(&w, "ab", "7");
+	refuse(&w, 500, "InternalError", "etcd cannot tell how far it is");
+	assert_int_equal(ask(&w), 0);
+	assert_false(w.is_watch);
+	assert_true(page(&w, "bc", "9", NULL));
+	assert_gone(&w, "a,");
+	end(&w);
+}
+
+/* The shell gives up on a stream whose event it cannot read in the words of a version that is too old. */
+static void a_stream_that_cannot_be_read_becomes_pages(void **unused)
+{
+	struct world w = begin(true);
+	(void)unused;
+	ask(&w);
+	refuse(&w, 410, "", "");
+	assert_true(ask(&w) > 0);
+	assert_false(w.is_watch);
+	end(&w);
+}
+
+static void pages_that_are_too_large_become_smaller(void **unused)
+{
+	static const char *const limits[] = { "&limit=62", "&limit=7", "&limit=1" };
+	struct world w = begin(false);
+	char expected[40];
+	(void)unused;
+	ask(&w);
+	page(&w, "a", "10", "token");
+	ask(&w);
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		assert_true(reflector_too_large(&w.r, w.now));
+		assert_int_equal(ask(&w), 0);
+		str_fmt(expected, sizeof expected, "%s&continue=token", limits[i]);
+		assert_string_equal(strstr(w.path, "&limit="), expected);
+	}
+	assert_false(reflector_too_large(&w.r, w.now));
+	page(&w, "b", "10", NULL);
+	ask(&w);
+	assert_true(w.is_watch);
+	assert_false(reflector_too_large(&w.r, w.now));
+	end(&w);
+}
+
 /* What a former life knew is believed until a list says otherwise. */
 static void start_again_keeps_what_is_known(void **unused)
 {
@@ -277,6 +327,9 @@ int main(void)
 		cmocka_unit_test(a_streamed_list),
 		cmocka_unit_test(a_server_that_cannot_stream_is_asked_for_pages),
 		cmocka_unit_test(streams_that_end_or_break_half_way_become_pages),
+		cmocka_unit_test(a_stream_that_fails_half_way_is_forgotten),
+		cmocka_unit_test(a_stream_that_cannot_be_read_becomes_pages),
+		cmocka_unit_test(pages_that_are_too_large_become_smaller),
 		cmocka_unit_test(start_again_keeps_what_is_known),
 		cmocka_unit_test(there_is_a_cap),
 	};
