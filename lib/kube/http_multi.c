@@ -15,6 +15,9 @@ enum {
 	KEEPALIVE_EVERY_S = 5,
 	KEEPALIVE_PROBES = 3,
 	USER_TIMEOUT_MS = 30000, /* data or probes that nobody acknowledges end a connection */
+	/* More than all requests in flight together: curl 7.88 sends the head of a request once more, as its
+	 * body, when the socket was full at that moment. */
+	SEND_BUFFER = 1 << 20,
 };
 
 struct http_socket {
@@ -168,6 +171,7 @@ curl_socket_t http_multi_socket(void *ctx, curlsocktype purpose, struct curl_soc
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EVERY_S);

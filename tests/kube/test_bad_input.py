@@ -112,11 +112,6 @@ def test_secrets_are_not_in_logs(house):
         assert not [t for t in (secret, *tokens) if t in s.log()]
 
 
-def errors(house):
-    o = house.client.get("ConfigurationState", NAMESPACE, "controller") or {}
-    return o.get("status", {}).get("errorSummary", "")
-
-
 def goes_on(house, name):
     """The rest is served as ever."""
     house.service(name, "bgp")
@@ -133,11 +128,20 @@ def test_a_huge_pool_is_refused_by_name(house):
 
 
 def test_a_service_with_much_in_it(house):
-    o = service("stuffed", annotations={"metallb.io/address-pool": "bgp", "blob": "x" * 250000})
-    o["spec"]["ports"] = [{"name": f"p{i}", "port": 1000 + i, "protocol": "TCP"} for i in range(2000)]
+    o = service("stuffed", annotations={"metallb.io/address-pool": "bgp", "blob": "x" * 250000}, allocateLoadBalancerNodePorts=False)
+    o["spec"]["ports"] = [{"name": f"p{i}", "port": 1000 + i, "protocol": "TCP"} for i in range(1000)]
     for x in (o, *slices("stuffed", house.nodes)):
         house.client.create(x)
     house.wait_routed(house.address_of("stuffed"))
+
+
+def test_a_service_with_too_much_in_it_is_refused_by_name(house):
+    o = service("bursting", annotations={"metallb.io/address-pool": "bgp"}, allocateLoadBalancerNodePorts=False)
+    o["spec"]["ports"] = [{"name": f"p{i}", "port": 1000 + i, "protocol": "TCP"} for i in range(2000)]
+    house.client.create(o)
+    wait_for(lambda: "default/bursting: spec.ports" in house.controllers[1].log(), 10, "the controller to name it")
+    goes_on(house, "beside-bursting")
+    assert not house.ingress("bursting")
 
 
 @pytest.mark.parametrize("name, notes, spec, reason, word", [

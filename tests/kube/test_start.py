@@ -55,7 +55,7 @@ def test_before_the_crds_exist(bare):
 
 def test_before_rbac_is_complete(bare):
     bare.install("CustomResourceDefinition")
-    start_and_wait(bare, "list", "services")
+    start_and_wait(bare, "forbidden")
     bare.install(*[k for k in RBAC if k.startswith("Cluster")])
     for s in bare.everything():
         bare.wait_source(s, "waiting", 90, "ipaddresspools")

@@ -32,15 +32,14 @@ static void add_pool(struct strbuf *b, const char *pool)
 /* Takes the text. */
 static int set_seen(struct row *r, const char *uid, const char *rv, struct strbuf *seen)
 {
-	char *copy = r->uid && strcmp(r->uid, uid) == 0 ? r->uid : strdup(uid);
-	bool any = seen->len > 0;
-	if (seen->oom || !copy) {
-		if (copy != r->uid)
-			free(copy);
+	bool same = r->uid && strcmp(r->uid, uid) == 0, any = seen->len > 0;
+	char *copy = same ? NULL : strdup(uid);
+	if (seen->oom || (!same && !copy)) {
+		free(copy);
 		strbuf_fini(seen);
 		return -ENOMEM;
 	}
-	if (copy != r->uid) {
+	if (copy) {
 		free(r->uid);
 		r->uid = copy;
 	}

@@ -13,7 +13,12 @@
 #include "tests/unit/k8s/make.h"
 #include "watcher/k8s/lease.h"
 
-enum { CONTENDERS = 5, MESSAGES = 256, TICK_US = 10000, TIMEOUT_US = 10000000, SEEDS = 12, FAULTS_S = 1200 };
+enum { CONTENDERS = 5, MESSAGES = 256, TICK_US = 10000, TIMEOUT_US = 10000000, FAULTS_S = 1200 };
+#ifdef MODEL_SHORT
+enum { SEEDS = 3 };
+#else
+enum { SEEDS = 12 };
+#endif
 
 enum message_kind { TO_SERVER, TO_CONTENDER, TO_WATCH };
 struct message {
