@@ -48,7 +48,7 @@ static void zsh(void)
 	printf("\trestart) compadd ");
 	print_daemons();
 	puts(" ;;\n\texplain) compadd " SERVICE_NAMES " ;;\n\tcompletion) compadd bash zsh fish ;;\n\tcrds) "
-						      "compadd apply print ;;\n\tvalidate) _files ;;\n"
+	     "compadd apply print ;;\n\tvalidate) _files ;;\n"
 	     "\tesac\n}\n_ingotctl \"$@\"");
 }
 

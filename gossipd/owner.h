@@ -22,7 +22,7 @@ struct owner_service {
 	char *key; /* namespace/name */
 	enum withdraw_reason reason;
 	const char *owner, *successor; /* interned; "" = nobody */
-	bool lacks_link; /* nobody announces it, and this node would if it had the interface */
+	bool lacks_link;	       /* nobody announces it, and this node would if it had the interface */
 	char *why;
 	bool all_interfaces, gone, changed, listed;
 	uint8_t queued;

@@ -262,9 +262,10 @@ static int join_entry(struct owner *o, mono_t now, addr_t addr, struct owner_ser
 
 static bool same_outcome(const struct owner_service *s, const struct outcome *x)
 {
-	if (s->reason != x->v.reason || s->lacks_link != x->v.lacks_link || s->owner != x->owner || s->successor != x->successor ||
-	    s->all_interfaces != x->v.all_interfaces || s->n_addrs != x->n_addrs || s->listed != x->listed ||
-	    !s->why || strcmp(s->why, x->why) != 0 || !name_set_equal(&s->interfaces, &x->v.interfaces))
+	if (s->reason != x->v.reason || s->lacks_link != x->v.lacks_link || s->owner != x->owner ||
+	    s->successor != x->successor || s->all_interfaces != x->v.all_interfaces ||
+	    s->n_addrs != x->n_addrs || s->listed != x->listed || !s->why || strcmp(s->why, x->why) != 0 ||
+	    !name_set_equal(&s->interfaces, &x->v.interfaces))
 		return false;
 	for (size_t i = 0; i < s->n_addrs; i++)
 		if (!addr_eq(s->addrs[i], x->addrs[i]))

@@ -311,7 +311,8 @@ static bool wants_low_port(const struct options *o)
 	for (unsigned i = 0; i < ARRAY_LEN(listeners); i++) {
 		const char *colon = strrchr(listeners[i], ':');
 		unsigned long long port = 0;
-		if (colon && str_to_u64(colon + 1, strlen(colon + 1), 65535, &port) && port > 0 && port < 1024)
+		if (colon && str_to_u64(colon + 1, strlen(colon + 1), 65535, &port) && port > 0 &&
+		    port < 1024)
 			return true;
 	}
 	return false;

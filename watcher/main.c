@@ -84,8 +84,8 @@ static int on_open(struct daemon *d)
 		if (str_starts(d->options.source, sources[i]->prefix))
 			w->ops = sources[i];
 	if (!w->ops) {
-		log_line(LOG_ERROR, "source", "configuration",
-			 "--source=%s: neither k8s nor dir:PATH", d->options.source);
+		log_line(LOG_ERROR, "source", "configuration", "--source=%s: neither k8s nor dir:PATH",
+			 d->options.source);
 		return -EINVAL;
 	}
 	w->source = w->ops->new (w, d->options.source + strlen(w->ops->prefix));

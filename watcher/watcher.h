@@ -35,9 +35,10 @@ struct source_ops {
 	void (*stop)(void *source);
 	/* The allocator's word about a Service; only while this watcher leads. Lent. */
 	void (*assign)(void *source, const char *key, const Ingot__Assignment *a);
-	void (*unassign)(void *source, const char *key); /* it says nothing about it any more. NULL = ignore */
-	/* One thing that another daemon reports about a Service (or pool), as it comes; m NULL: nothing any more.
-	 * NULL = ignore. whole (m and key NULL): everything was reported once. */
+	void (*unassign)(void *source,
+			 const char *key); /* it says nothing about it any more. NULL = ignore */
+	/* One thing that another daemon reports about a Service (or pool), as it comes; m NULL: nothing any
+	 * more. NULL = ignore. whole (m and key NULL): everything was reported once. */
 	void (*report)(void *source, enum report r, const char *key, const ProtobufCMessage *m);
 	/* What this node's components think of the configuration, when it changed. NULL = ignore. */
 	void (*configuration)(void *source, const struct config_report *controller,

@@ -18,7 +18,8 @@ struct l2_verdict {
 	char owner[LIMIT_NODE_NAME + 1], successor[LIMIT_NODE_NAME + 1]; /* empty = nobody */
 	size_t n_candidates;
 	int64_t owner_score;
-	bool lacks_link; /* nobody announces, and own node would if it had an interface of the advertisements */
+	bool lacks_link; /* nobody announces, and own node would if it had an interface of the advertisements
+			  */
 	bool all_interfaces;
 	struct name_set interfaces; /* union over the own node's advertisements; free with l2_verdict_fini */
 	char why[160]; /* "sha256 order among 3 candidates", "preferred, score 70", "no endpoint can serve" */

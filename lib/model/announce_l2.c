@@ -172,8 +172,8 @@ static void fill_verdict(const struct question *q, const struct result *r, struc
 	explain(q, r, v);
 }
 
-/* Nobody announces: would this node, if it had one of the interfaces that the advertisements name? Of all nodes,
- * exactly one says yes, so that people are told once. */
+/* Nobody announces: would this node, if it had one of the interfaces that the advertisements name? Of all
+ * nodes, exactly one says yes, so that people are told once. */
 static bool lacks_link(const struct question *q, const struct result *r)
 {
 	struct question without = *q;

@@ -100,8 +100,9 @@ static void on_answer(void *ctx, const struct http_answer *a)
 		failed(k, what, error);
 		return;
 	}
-	int rc = k->asked_version ? discovery_take_groups(&k->discovery, a->body, a->len, error, sizeof error)
-				  : discovery_take_version(&k->discovery, a->body, a->len, error, sizeof error);
+	int rc = k->asked_version
+		     ? discovery_take_groups(&k->discovery, a->body, a->len, error, sizeof error)
+		     : discovery_take_version(&k->discovery, a->body, a->len, error, sizeof error);
 	if (rc < 0) {
 		failed(k, what, rc == -ENOMEM ? "out of memory" : error);
 		return;
@@ -226,9 +227,9 @@ static bool counters(struct k8s *k)
 	k->counters.broken =
 	    metric_value(metrics_add(m, "metallb_k8s_client_update_errors_total",
 				     "Objects and events that could not be read.", METRIC_COUNTER, NULL));
-	k->counters.too_large =
-	    metric_value(metrics_add(m, "ingot_kube_objects_dropped_total",
-				     "Objects and events over a limit of size or number.", METRIC_COUNTER, NULL));
+	k->counters.too_large = metric_value(metrics_add(m, "ingot_kube_objects_dropped_total",
+							 "Objects and events over a limit of size or number.",
+							 METRIC_COUNTER, NULL));
 	return k->counters.events && k->counters.relists && k->counters.broken && k->counters.too_large;
 }
 
@@ -242,8 +243,8 @@ int api_join(struct k8s *k)
 	for (unsigned r = 0; r < RESOURCE_N; r++) {
 		if (!resource_is_needed((enum resource)r, &k->context))
 			continue;
-		k->watches[r] = watch_new(k->w->d->loop, k->http, (enum resource)r, &k8s_sink, k, &k->counters,
-					  k->seed + r * 0x9e3779b97f4a7c15);
+		k->watches[r] = watch_new(k->w->d->loop, k->http, (enum resource)r, &k8s_sink, k,
+					  &k->counters, k->seed + r * 0x9e3779b97f4a7c15);
 		if (!k->watches[r])
 			return -ENOMEM;
 	}

@@ -1,5 +1,5 @@
-/* What this API server offers: its version, and the versions of the groups that Ingot may use. Pure; run by the
- * watcher. Parsed from the answers to GET /version and GET /apis. */
+/* What this API server offers: its version, and the versions of the groups that Ingot may use. Pure; run by
+ * the watcher. Parsed from the answers to GET /version and GET /apis. */
 #ifndef INGOT_WATCHER_K8S_DISCOVERY_H
 #define INGOT_WATCHER_K8S_DISCOVERY_H
 
@@ -16,7 +16,8 @@ struct discovery {
 
 void discovery_init(struct discovery *d);
 void discovery_fini(struct discovery *d);
-/* 0; -EINVAL when it is not what an API server says (error has a sentence); -ENOMEM. On failure nothing changed. */
+/* 0; -EINVAL when it is not what an API server says (error has a sentence); -ENOMEM. On failure nothing
+ * changed. */
 int discovery_take_version(struct discovery *d, const void *data, size_t len, char *error, size_t error_size);
 int discovery_take_groups(struct discovery *d, const void *data, size_t len, char *error, size_t error_size);
 bool discovery_has(const struct discovery *d, const char *group_version);

@@ -51,9 +51,9 @@ bool gossip_secret_next(void *desk, mono_t now, struct write *ret)
 	struct strbuf path = { 0 };
 	if (!is_wanted(g) || !mono_reached(now, g->not_before))
 		return false;
-	json_t *body = json_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Secret",
-				 "metadata", "name", g->name, "namespace", g->ns, "type", "Opaque", "stringData",
-				 "secretkey", g->key);
+	json_t *body = json_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:{s:s}}", "apiVersion", "v1", "kind",
+				 "Secret", "metadata", "name", g->name, "namespace", g->ns, "type", "Opaque",
+				 "stringData", "secretkey", g->key);
 	strbuf_fmt(&path, "/api/v1/namespaces/%s/secrets", g->ns);
 	*ret = (struct write){ .id = 1, .method = WRITE_POST, .path = strbuf_take(&path) };
 	ret->body = body ? json_dumps(body, JSON_COMPACT) : NULL;

@@ -1,5 +1,6 @@
-/* The desk that creates the Secret with the gossip key, once, when it is not there: MetalLB's name and key, so that
- * either finds the other's. An existing one is never touched. Pure; run by the watcher of the role controller. */
+/* The desk that creates the Secret with the gossip key, once, when it is not there: MetalLB's name and key,
+ * so that either finds the other's. An existing one is never touched. Pure; run by the watcher of the role
+ * controller. */
 #ifndef INGOT_WATCHER_K8S_GOSSIP_SECRET_H
 #define INGOT_WATCHER_K8S_GOSSIP_SECRET_H
 

@@ -39,10 +39,11 @@ size_t hold_now(const struct hold *h)
 void hold_text(const struct hold *h, char *buf, size_t size)
 {
 	size_t n = map_len(&h->pods);
-	if (n == 0)
-		buf[0] = 0;
-	else if (n == 1)
-		str_fmt(buf, size, "%s", h->pods.head->key);
+	const char *first = n ? h->pods.head->key : "";
+	/* What follows a "#" tells two sightings of one Pod apart. */
+	int len = (int)strcspn(first, "#");
+	if (n > 1)
+		str_fmt(buf, size, "%.*s and %zu more", len, first, n - 1);
 	else
-		str_fmt(buf, size, "%s and %zu more", h->pods.head->key, n - 1);
+		str_fmt(buf, size, "%.*s", len, first);
 }

@@ -1,5 +1,5 @@
-/* The source k8s: objects come from a Kubernetes API server, and statuses go back there. This file is its face to the
- * watcher; k8s.h says what the others do. Runs in the watcher. */
+/* The source k8s: objects come from a Kubernetes API server, and statuses go back there. This file is its
+ * face to the watcher; k8s.h says what the others do. Runs in the watcher. */
 #include "watcher/k8s/k8s.h"
 
 #include <errno.h>
@@ -58,12 +58,15 @@ static int k8s_open(void *source)
 	str_fmt(k->server, sizeof k->server, "%s", access_server(k->access));
 	str_fmt(k->instance, sizeof k->instance, "%s", *o->pod_name ? o->pod_name : o->node);
 	str_fmt(identity, sizeof identity, "%s %s %s", k->server, k->ns, o->role);
-	k->context = (struct resource_context){
-		.ns = k->ns, .node = o->node, .lease = LEASE_NAME, .secret = o->secret_name, .daemons = k->w->d->daemons
-	};
+	k->context = (struct resource_context){ .ns = k->ns,
+						.node = o->node,
+						.lease = LEASE_NAME,
+						.secret = o->secret_name,
+						.daemons = k->w->d->daemons };
 	for (size_t i = 0; access_file(k->access, i); i++)
 		if (daemon_may_read(k->w->d, access_file(k->access, i)) < 0)
-			log_line(LOG_WARN, "source", "sandbox", "%s cannot be read in the sandbox: too many files",
+			log_line(LOG_WARN, "source", "sandbox",
+				 "%s cannot be read in the sandbox: too many files",
 				 access_file(k->access, i));
 	k->keep = keep_new(k->w->d, o->state_dir, identity, watcher_uid(k->w));
 	return k->keep ? 0 : -ENOMEM;
@@ -96,7 +99,8 @@ static void k8s_reload(void *source)
 			watch_again(k->watches[r]);
 }
 
-static const struct manifest_secret *k8s_secret(void *source, enum kind kind, const char *key, const char *item)
+static const struct manifest_secret *k8s_secret(void *source, enum kind kind, const char *key,
+						const char *item)
 {
 	return sinks_secret(source, kind, key, item);
 }
@@ -106,7 +110,11 @@ static void k8s_explain(void *source, const char *subject, char *buf, size_t siz
 	struct k8s *k = source;
 	struct strbuf b = { 0 };
 	if (!*subject)
-		strbuf_fmt(&b, "%s; %s", k->server, k->told);
+		strbuf_fmt(&b, "%s; %s; %llu status patches, %llu conflicts%s%s%s%s", k->server, k->told,
+			   (unsigned long long)k->service_status.writes,
+			   (unsigned long long)k->service_status.conflicts,
+			   *k->lease.trouble ? "; Lease: " : "", k->lease.trouble,
+			   *k->gossip_secret.trouble ? "; gossip Secret: " : "", k->gossip_secret.trouble);
 	else if (strchr(subject, '/'))
 		sinks_explain(k, subject, &b);
 	str_fmt(buf, size, "%s", strbuf_get(&b));

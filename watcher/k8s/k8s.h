@@ -1,6 +1,7 @@
-/* The source k8s from inside: what its shell files share. k8s.c wires and is the source's face to the watcher, api.c
- * finds out what the server offers and starts the watches, sinks.c takes what they bring, tell.c publishes the mirror of
- * a former life and says how things stand, writing.c has what goes back. Private to the source k8s. */
+/* The source k8s from inside: what its shell files share. k8s.c wires and is the source's face to the
+ * watcher, api.c finds out what the server offers and starts the watches, sinks.c takes what they bring,
+ * tell.c publishes the mirror of a former life and says how things stand, writing.c has what goes back.
+ * Private to the source k8s. */
 #ifndef INGOT_WATCHER_K8S_K8S_H
 #define INGOT_WATCHER_K8S_K8S_H
 
@@ -37,7 +38,7 @@ struct k8s {
 	struct loop_timer *ask_timer;
 	struct backoff ask_backoff;
 	bool asked_version, discovered;
-	bool contact;	      /* the server has answered as an API server does, in this life */
+	bool contact; /* the server has answered as an API server does, in this life */
 	char ask_trouble[400];
 	struct watch *watches[RESOURCE_N];
 	const struct resource_api *apis[RESOURCE_N]; /* where each is watched; NULL: not yet */
@@ -98,7 +99,8 @@ void sinks_put(struct k8s *k, enum kind kind, const char *key, const ProtobufCMe
 void sinks_gone(struct k8s *k, enum kind kind, const char *key);
 void sinks_service(struct k8s *k, const char *key, const Ingot__Service *s); /* of a former life */
 void sinks_hold_known(struct k8s *k); /* the Pods of MetalLB were listed */
-const struct manifest_secret *sinks_secret(const struct k8s *k, enum kind kind, const char *key, const char *item);
+const struct manifest_secret *sinks_secret(const struct k8s *k, enum kind kind, const char *key,
+					   const char *item);
 void sinks_explain(const struct k8s *k, const char *key, struct strbuf *out);
 /* The uid of a published Service; NULL: not published. Lent. */
 const char *sinks_uid(const struct k8s *k, const char *key);
@@ -120,7 +122,8 @@ void writing_stop(struct k8s *k);
 void writing_assign(void *source, const char *key, const Ingot__Assignment *a);
 void writing_unassign(void *source, const char *key);
 void writing_report(void *source, enum report r, const char *key, const ProtobufCMessage *m);
-void writing_configuration(void *source, const struct config_report *controller, const struct config_report *speaker);
+void writing_configuration(void *source, const struct config_report *controller,
+			   const struct config_report *speaker);
 void writing_event(void *source, const char *key, const Ingot__ServiceEvent *e);
 
 #endif

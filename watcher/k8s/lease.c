@@ -91,6 +91,11 @@ void lease_release(struct lease *l, mono_t now)
 	l->leads_until = (mono_t){ INT64_MIN };
 }
 
+bool lease_ends(const struct lease *l)
+{
+	return l->under_way || mine(l);
+}
+
 void lease_clock(struct lease *l, const char *micro_time)
 {
 	str_fmt(l->clock, sizeof l->clock, "%s", micro_time);

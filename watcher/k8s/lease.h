@@ -47,6 +47,7 @@ mono_t lease_deadline(const struct lease *l); /* when lease_leads ends without a
 const char *lease_holder(const struct lease *l);
 /* Let go, so that another takes over at once: we lead no more, and the next write says so. */
 void lease_release(struct lease *l, mono_t now);
+bool lease_ends(const struct lease *l); /* after lease_release: it is ours still, or may be */
 
 bool lease_next(void *lease, mono_t now, struct write *ret);
 void lease_done(void *lease, uint64_t id, const struct write_outcome *o, mono_t now);

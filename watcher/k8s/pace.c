@@ -8,7 +8,7 @@
 #include "lib/base/must.h"
 #include "lib/run/loop.h"
 
-enum { WRITE_TIMEOUT_MS = 10000, MOST_DESKS = 8, PAUSE_US = 200000, MOST_PAUSE_US = 10000000 };
+enum { MOST_DESKS = 8, PAUSE_US = 200000, MOST_PAUSE_US = 10000000 };
 
 struct job {
 	struct pace *pace;
@@ -109,7 +109,8 @@ static bool start(struct pace *p, size_t i, struct write *w)
 				  .content_type = type_of(w),
 				  .body = w->body,
 				  .body_len = w->body ? strlen(w->body) : 0,
-				  .timeout_ms = WRITE_TIMEOUT_MS };
+				  .timeout_ms =
+				      p->desks[i].timeout_ms ? p->desks[i].timeout_ms : WRITE_TIMEOUT_MS };
 	struct job *j = calloc(1, sizeof *j);
 	if (j) {
 		*j = (struct job){ .pace = p, .desk = &p->desks[i], .busy = &p->busy[i], .write = *w };
@@ -165,8 +166,8 @@ static void work(void *ctx)
 static bool metrics(struct pace *p, struct metrics *m)
 {
 	static const char *const labels[] = { "object", NULL };
-	struct metric *sent = metrics_add(m, "ingot_kube_writes_total", "Requests that change something, by what.",
-					  METRIC_COUNTER, labels);
+	struct metric *sent = metrics_add(m, "ingot_kube_writes_total",
+					  "Requests that change something, by what.", METRIC_COUNTER, labels);
 	struct metric *failed = metrics_add(m, "ingot_kube_write_failures_total",
 					    "Those that did not succeed, by what.", METRIC_COUNTER, labels);
 	for (size_t i = 0; sent && failed && i < p->n_desks; i++) {
@@ -179,7 +180,8 @@ static bool metrics(struct pace *p, struct metrics *m)
 	return sent && failed;
 }
 
-struct pace *pace_new(struct loop *l, struct http *h, const struct pace_desk *desks, size_t n, struct metrics *m)
+struct pace *pace_new(struct loop *l, struct http *h, const struct pace_desk *desks, size_t n,
+		      struct metrics *m)
 {
 	struct pace *p = calloc(1, sizeof *p);
 	must(n <= MOST_DESKS);
@@ -200,9 +202,10 @@ void pace_free(struct pace *p)
 {
 	if (!p)
 		return;
-	while (p->jobs) {
-		http_cancel(p->jobs->call);
-		job_free(p->jobs);
+	for (struct job *j = p->jobs, *next; j; j = next) {
+		next = j->next;
+		http_cancel(j->call);
+		job_free(j);
 	}
 	loop_defer_free(p->defer);
 	loop_timer_free(p->timer);
@@ -221,8 +224,7 @@ void pace_abort(struct pace *p, const void *desk)
 		if (j->desk->desk != desk)
 			continue;
 		http_cancel(j->call);
-		struct write_outcome o = { .failure = "given up: writing has stopped",
-					   .retry_after_us = -1 };
+		struct write_outcome o = { .failure = "given up: writing has stopped", .retry_after_us = -1 };
 		j->desk->ops->done(j->desk->desk, j->write.id, &o, loop_now(p->loop));
 		job_free(j);
 	}

@@ -158,6 +158,7 @@ static void whole(struct reflector *r)
 	r->complete = r->current = true;
 	r->trouble = TROUBLE_NONE;
 	r->why[0] = 0;
+	r->page = r->page < REFLECTOR_PAGE / 2 ? r->page * 2 : REFLECTOR_PAGE;
 	r->relists++;
 }
 

@@ -11,45 +11,43 @@
 #define ANNOUNCERS (READS(GOSSIPD) | READS(L2D) | READS(BGPD))
 #define CUSTOM(kind_, plural_)                                                                               \
 	{                                                                                                    \
-		.kind = kind_, .daemons = ANYONE, .scope = SCOPE_OURS, .is_custom = true,                    \
-		.apis = { { METALLB, plural_ } }                                                             \
+		.kind = kind_, .daemons = ANYONE, .scope = SCOPE_OURS, .is_custom = true, .apis = {          \
+			{ METALLB, plural_ }                                                                 \
+		}                                                                                            \
 	}
 #define STATUS_OF(daemons_, plural_)                                                                         \
 	{                                                                                                    \
 		.kind = KIND_N, .daemons = daemons_, .scope = SCOPE_OURS, .is_custom = true,                 \
-		.not_needed = true, .apis = { { METALLB, plural_ } }                                         \
+		.not_needed = true, .apis = {                                                                \
+			{ METALLB, plural_ }                                                                 \
+		}                                                                                            \
 	}
 #define PODS(scope_, may_lack_)                                                                              \
 	{                                                                                                    \
-		.kind = KIND_N, .daemons = ANYONE, .scope = scope_, .may_lack = may_lack_,                   \
-		.apis = { { "v1", "pods" } }                                                                 \
+		.kind = KIND_N, .daemons = ANYONE, .scope = scope_, .may_lack = may_lack_, .apis = {         \
+			{ "v1", "pods" }                                                                     \
+		}                                                                                            \
 	}
 
 static const struct resource_row rows[RESOURCE_N] = {
 	[RESOURCE_SERVICE] = { KIND_SERVICE, ANYONE, .apis = { { "v1", "services" } } },
-	[RESOURCE_ENDPOINTS] = { KIND_ENDPOINTS,
-				 ANNOUNCERS,
+	[RESOURCE_ENDPOINTS] = { KIND_ENDPOINTS, ANNOUNCERS,
 				 .apis = { { "discovery.k8s.io/v1", "endpointslices" },
 					   { "discovery.k8s.io/v1beta1", "endpointslices" },
 					   { "v1", "endpoints" } } },
 	[RESOURCE_NODE] = { KIND_NODE, ANNOUNCERS, .apis = { { "v1", "nodes" } } },
 	[RESOURCE_NAMESPACE] = { KIND_NAMESPACE, READS(ALLOCATOR), .apis = { { "v1", "namespaces" } } },
 	[RESOURCE_SECRET] = { KIND_SECRET, ANYONE, SCOPE_OURS, .apis = { { "v1", "secrets" } } },
-	[RESOURCE_CONFIG_MAP] = { KIND_CONFIG_MAP, ANNOUNCERS, SCOPE_OURS, .apis = { { "v1", "configmaps" } } },
+	[RESOURCE_CONFIG_MAP] = { KIND_CONFIG_MAP, ANNOUNCERS, SCOPE_OURS,
+				  .apis = { { "v1", "configmaps" } } },
 	[RESOURCE_POOL] = CUSTOM(KIND_POOL, "ipaddresspools"),
 	[RESOURCE_L2_AD] = CUSTOM(KIND_L2_ADVERTISEMENT, "l2advertisements"),
 	[RESOURCE_BGP_AD] = CUSTOM(KIND_BGP_ADVERTISEMENT, "bgpadvertisements"),
-	[RESOURCE_BGP_PEER] = { KIND_BGP_PEER,
-				ANYONE,
-				SCOPE_OURS,
-				.is_custom = true,
+	[RESOURCE_BGP_PEER] = { KIND_BGP_PEER, ANYONE, SCOPE_OURS, .is_custom = true,
 				.apis = { { "metallb.io/v1beta2", "bgppeers" }, { METALLB, "bgppeers" } } },
 	[RESOURCE_BFD_PROFILE] = CUSTOM(KIND_BFD_PROFILE, "bfdprofiles"),
 	[RESOURCE_COMMUNITY] = CUSTOM(KIND_COMMUNITY, "communities"),
-	[RESOURCE_LEASE] = { KIND_N,
-			     READS(ALLOCATOR),
-			     SCOPE_OURS,
-			     .not_needed = true,
+	[RESOURCE_LEASE] = { KIND_N, READS(ALLOCATOR), SCOPE_OURS, .not_needed = true,
 			     .apis = { { "coordination.k8s.io/v1", "leases" },
 				       { "coordination.k8s.io/v1beta1", "leases" } } },
 	[RESOURCE_L2_STATUS] = STATUS_OF(ANNOUNCERS, "servicel2statuses"),
@@ -73,6 +71,9 @@ bool resource_is_needed(enum resource r, const struct resource_context *c)
 {
 	if (rows[r].scope == SCOPE_METALLB && strcmp(c->ns, METALLB_NAMESPACE) == 0)
 		return false;
+	/* The value of a label has 63 bytes at most, so a longer name can stand in none of these objects. */
+	if ((r == RESOURCE_L2_STATUS || r == RESOURCE_BGP_STATUS) && strlen(c->node) > 63)
+		return false;
 	return (rows[r].daemons & c->daemons) != 0;
 }
 
@@ -82,8 +83,8 @@ static const char *fixed_selector(enum resource r, const struct resource_context
 {
 	switch (r) {
 	case RESOURCE_SERVICE:
-		/* Only who allocates has to see a Service that is no LoadBalancer any more, to take its address
-		 * back. */
+		/* Only who allocates has to see a Service that is no LoadBalancer any more, to take its
+		 * address back. */
 		return c->daemons & READS(ALLOCATOR) ? "" : "fieldSelector=spec.type%3DLoadBalancer";
 	case RESOURCE_SECRET:
 		/* Helm keeps each release in a Secret, up to a megabyte each. */

@@ -1,5 +1,5 @@
-/* What is listed and watched, as one table: where it lives in the API, who needs it, how much of it. Private to
- * the source k8s. */
+/* What is listed and watched, as one table: where it lives in the API, who needs it, how much of it. Private
+ * to the source k8s. */
 #ifndef INGOT_WATCHER_K8S_RESOURCES_H
 #define INGOT_WATCHER_K8S_RESOURCES_H
 
@@ -27,9 +27,9 @@ enum resource {
 	RESOURCE_L2_STATUS,
 	RESOURCE_BGP_STATUS,
 	RESOURCE_CONFIG_STATE,
-	RESOURCE_METALLB_POD,	     /* in our namespace, labels of its plain manifests */
-	RESOURCE_METALLB_CHART_POD,  /* in our namespace, labels of its chart */
-	RESOURCE_METALLB_POD_2,	     /* the same in namespace metallb-system, when ours is another one */
+	RESOURCE_METALLB_POD,	    /* in our namespace, labels of its plain manifests */
+	RESOURCE_METALLB_CHART_POD, /* in our namespace, labels of its chart */
+	RESOURCE_METALLB_POD_2,	    /* the same in namespace metallb-system, when ours is another one */
 	RESOURCE_METALLB_CHART_POD_2,
 	RESOURCE_N
 };
@@ -43,9 +43,9 @@ struct resource_row {
 	enum kind kind;	  /* KIND_N: not published, only json is read */
 	unsigned daemons; /* READS() mask: needed when one of these runs in this role */
 	enum { SCOPE_CLUSTER, SCOPE_OURS, SCOPE_METALLB } scope;
-	bool is_custom;	   /* ours or MetalLB's definition: it may come later */
-	bool may_lack;	   /* going on without it is right (forbidden, missing) */
-	bool not_needed;   /* objects are not waited for before `synced` */
+	bool is_custom;				 /* ours or MetalLB's definition: it may come later */
+	bool may_lack;				 /* going on without it is right (forbidden, missing) */
+	bool not_needed;			 /* objects are not waited for before `synced` */
 	struct resource_api apis[RESOURCE_APIS]; /* best first; NULL after the last */
 };
 
@@ -57,7 +57,8 @@ struct resource_context {
 const struct resource_row *resource_row(enum resource r);
 /* Whether this role needs it. */
 bool resource_is_needed(enum resource r, const struct resource_context *c);
-/* Query parameters that make the server send only what concerns us; heap, "" for none, NULL on out of memory. */
+/* Query parameters that make the server send only what concerns us; heap, "" for none, NULL on out of memory.
+ */
 char *resource_selector(enum resource r, const struct resource_context *c);
 /* "/apis/metallb.io/v1beta1/namespaces/NS/ipaddresspools"; heap, NULL on out of memory. */
 char *resource_path(enum resource r, const struct resource_api *api, const struct resource_context *c);

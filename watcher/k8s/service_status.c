@@ -15,10 +15,11 @@ enum { FIRST_WAIT_US = 250000, MOST_WAIT_US = 30000000, REFUSED_WAIT_US = 600000
 
 void service_status_init(struct service_status_desk *d, uint64_t seed)
 {
-	*d = (struct service_status_desk){ .seed = seed, .paused = true };
+	*d = (struct service_status_desk){ .seed = seed, .paused = true, .closed_until = { INT64_MIN } };
 	map_init(&d->services);
 	map_init(&d->under_way);
 	heap_init(&d->later);
+	backoff_init(&d->brake, FIRST_WAIT_US, MOST_WAIT_US, seed);
 	d->due_tail = &d->due_head;
 }
 
@@ -191,7 +192,7 @@ static bool write_out(struct service_status_desk *d, struct row *r, struct write
 bool service_status_next(void *desk, mono_t now, struct write *ret)
 {
 	struct service_status_desk *d = desk;
-	if (d->paused)
+	if (d->paused || !mono_reached(now, d->closed_until))
 		return false;
 	for (struct heap_node *n; (n = heap_pop_due(&d->later, now));)
 		make_due(d, (struct row *)n);
@@ -199,7 +200,6 @@ bool service_status_next(void *desk, mono_t now, struct write *ret)
 		struct row *r = d->due_head;
 		leave_due(d, r);
 		if (!service_row_differs(r)) {
-			d->unchanged++;
 			continue;
 		}
 		if (write_out(d, r, ret))
@@ -214,7 +214,8 @@ mono_t service_status_wake(const void *desk)
 	const struct service_status_desk *d = desk;
 	if (d->paused)
 		return MONO_NEVER;
-	return d->due_head ? (mono_t){ INT64_MIN } : heap_next(&d->later);
+	mono_t due = d->due_head ? (mono_t){ INT64_MIN } : heap_next(&d->later);
+	return mono_before(due, d->closed_until) ? d->closed_until : due;
 }
 
 static bool may_pass_soon(int status)
@@ -244,10 +245,8 @@ static int64_t wait_of(struct service_status_desk *d, const struct row *r, const
 
 static void fail(struct service_status_desk *d, struct row *r, const struct write_outcome *o, mono_t now)
 {
-	d->failures++;
-	str_fmt(d->trouble_key, sizeof d->trouble_key, "%s", r->key);
-	str_fmt(d->trouble, sizeof d->trouble, "%s",
-		o->status ? o->error.message : (o->failure ? o->failure : "no answer"));
+	if ((o->status == 401 || o->status == 403) && mono_reached(now, d->closed_until))
+		d->closed_until = mono_add(now, backoff_next(&d->brake));
 	make_later(d, r, mono_add(now, wait_of(d, r, o)));
 	r->attempts += r->attempts < 16;
 }
@@ -272,6 +271,7 @@ void service_status_done(void *desk, uint64_t id, const struct write_outcome *o,
 	r->queued = ROW_IDLE;
 	bool good = o->status >= 200 && o->status < 300;
 	if (good && o->object && service_row_saw_json(r, o->object) == 0) {
+		backoff_reset(&d->brake);
 		if (!r->reading || !service_row_differs(r))
 			r->attempts = 0;
 		look(d, r);

@@ -20,11 +20,12 @@ struct service_status_desk {
 	uint64_t seed, last_id;
 	struct map under_way; /* id, as bytes -> struct row */
 	bool paused;
-	uint64_t writes, conflicts, failures, unchanged;
-	/* For the log of the shell: what was refused last, empty when told. */
-	char trouble[512], trouble_key[OBJECT_KEY];
+	mono_t closed_until; /* what is missing is a permission, so all would be refused */
+	struct backoff brake;
+	uint64_t writes, conflicts;
 };
 
+/* In its place: it must not be moved afterwards. */
 void service_status_init(struct service_status_desk *d, uint64_t seed);
 void service_status_fini(struct service_status_desk *d);
 /* The object, as the watch or an answer shows it. -ENOMEM. */

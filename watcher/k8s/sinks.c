@@ -49,8 +49,8 @@ static void publish_slice(void *ctx, const char *key, const ProtobufCMessage *me
 
 /* ---- Services ---- */
 
-/* A Service that has nothing to do with load balancers is none of the other daemons' business. One that has an
- * address is: somebody must take it back. */
+/* A Service that has nothing to do with load balancers is none of the other daemons' business. One that has
+ * an address is: somebody must take it back. */
 static bool concerns_us(const Ingot__Service *s)
 {
 	return service_is_load_balancer(s) || s->n_ingress > 0 || service_annotation(s, ANNOTATION_FROM_POOL);
@@ -142,7 +142,8 @@ static void drop_secrets(struct k8s *k, enum kind kind, const char *key)
 		free_secrets(old);
 }
 
-const struct manifest_secret *sinks_secret(const struct k8s *k, enum kind kind, const char *key, const char *item)
+const struct manifest_secret *sinks_secret(const struct k8s *k, enum kind kind, const char *key,
+					   const char *item)
 {
 	char name[OBJECT_KEY + 64];
 	const struct manifest_secrets *s = map_get(&k->secrets, kind_key(kind, key, name));
@@ -185,7 +186,8 @@ static bool pods_known(const struct k8s *k, enum resource r)
 		return true;
 	const struct reflector *f = watch_reflector(k->watches[r]);
 	bool may_lack = resource_row(r)->may_lack;
-	return f->complete || (may_lack && (f->trouble == TROUBLE_FORBIDDEN || f->trouble == TROUBLE_MISSING));
+	return f->complete ||
+	       (may_lack && (f->trouble == TROUBLE_FORBIDDEN || f->trouble == TROUBLE_MISSING));
 }
 
 void sinks_hold_known(struct k8s *k)
@@ -200,8 +202,16 @@ void sinks_hold_known(struct k8s *k)
 	writing_held(k);
 }
 
+/* A Pod may be seen by two watches, and leave one of them. */
+static const char *pod_key(enum resource r, const char *key, char buf[static OBJECT_KEY + 8])
+{
+	str_fmt(buf, OBJECT_KEY + 8, "%s#%u", key, (unsigned)r);
+	return buf;
+}
+
 static void take_json(struct k8s *k, enum resource r, const struct item *item)
 {
+	char pod[OBJECT_KEY + 8];
 	switch (r) {
 	case RESOURCE_LEASE: writing_lease_saw(k, item->json); break;
 	case RESOURCE_L2_STATUS: (void)status_objects_see(k->status_objects, STATUS_L2, item->json); break;
@@ -211,7 +221,7 @@ static void take_json(struct k8s *k, enum resource r, const struct item *item)
 		(void)upkeep_see(k->speaker_state, item->json);
 		break;
 	default:
-		hold_saw(&k->hold, item->key, item->json);
+		hold_saw(&k->hold, pod_key(r, item->key, pod), item->json);
 		if (k->hold_known)
 			set_hold(k);
 		break;
@@ -308,6 +318,7 @@ static void on_broken(void *ctx, enum resource r, const char *key, const struct 
 static void on_gone(void *ctx, enum resource r, const char *key)
 {
 	struct k8s *k = ctx;
+	char pod[OBJECT_KEY + 8];
 	enum kind kind = resource_row(r)->kind;
 	switch (r) {
 	case RESOURCE_SERVICE:
@@ -329,7 +340,7 @@ static void on_gone(void *ctx, enum resource r, const char *key)
 	case RESOURCE_METALLB_CHART_POD:
 	case RESOURCE_METALLB_POD_2:
 	case RESOURCE_METALLB_CHART_POD_2:
-		if (hold_gone(&k->hold, key) && k->hold_known)
+		if (hold_gone(&k->hold, pod_key(r, key, pod)) && k->hold_known)
 			set_hold(k);
 		break;
 	case RESOURCE_SECRET:
@@ -353,17 +364,14 @@ static void on_state(void *ctx, enum resource r)
 	const struct reflector *f = watch_reflector(k->watches[r]);
 	mono_t now = loop_now(k->w->d->loop);
 	if (f->complete && f->current) {
-		if (r == RESOURCE_LEASE && map_len(&f->known) == 0)
-			writing_lease_saw(k, NULL);
-		else if (r == RESOURCE_L2_STATUS)
+		if (r == RESOURCE_L2_STATUS)
 			status_objects_synced(k->status_objects, STATUS_L2, now);
 		else if (r == RESOURCE_BGP_STATUS)
 			status_objects_synced(k->status_objects, STATUS_BGP, now);
 		else if (r == RESOURCE_CONFIG_STATE) {
 			upkeep_synced(k->controller_state, now);
 			upkeep_synced(k->speaker_state, now);
-		}
-		else if (r == RESOURCE_SECRET && !k->gossip_secret.known)
+		} else if (r == RESOURCE_SECRET && !k->gossip_secret.known)
 			gossip_secret_exists(&k->gossip_secret, k->gossip_secret.exists);
 		else if (r == RESOURCE_POOL)
 			upkeep_synced(k->pool_status, now);

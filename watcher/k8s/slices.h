@@ -1,5 +1,5 @@
-/* Which EndpointSlices are published: only those of Services that are published. A cluster has many more of them,
- * and the other daemons need not store what they will never look at. Pure; run by the watcher. */
+/* Which EndpointSlices are published: only those of Services that are published. A cluster has many more of
+ * them, and the other daemons need not store what they will never look at. Pure; run by the watcher. */
 #ifndef INGOT_WATCHER_K8S_SLICES_H
 #define INGOT_WATCHER_K8S_SLICES_H
 

@@ -1,5 +1,5 @@
-/* What is published before the server has answered (the mirror of a former life), when everything is known, and what
- * people are told about it. Runs in the watcher. */
+/* What is published before the server has answered (the mirror of a former life), when everything is known,
+ * and what people are told about it. Runs in the watcher. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +78,8 @@ static void on_image_timer(void *ctx)
 		forget_image(k);
 }
 
-/* A former life of this very process has published it, and nobody else has forgotten it: it counts at once. A state
- * file may be older than a reboot: only when the server does not answer. */
+/* A former life of this very process has published it, and nobody else has forgotten it: it counts at once. A
+ * state file may be older than a reboot: only when the server does not answer. */
 static void load_image(struct k8s *k)
 {
 	struct keep_found found;
@@ -126,7 +126,8 @@ static Ingot__SourceState describe(struct k8s *k, struct strbuf *text)
 	strbuf_fini(&waits);
 	if (!k->w->synced)
 		return INGOT__SOURCE_STATE__SOURCE_WAITING;
-	return k->from_image || !current ? INGOT__SOURCE_STATE__SOURCE_STALE : INGOT__SOURCE_STATE__SOURCE_LIVE;
+	return k->from_image || !current ? INGOT__SOURCE_STATE__SOURCE_STALE
+					 : INGOT__SOURCE_STATE__SOURCE_LIVE;
 }
 
 static void log_state(struct k8s *k)
@@ -135,8 +136,9 @@ static void log_state(struct k8s *k)
 	if (strcmp(k->told, k->logged) == 0)
 		return;
 	str_fmt(k->logged, sizeof k->logged, "%s", k->told);
-	log_limited(&k->changes, 10, SEC(10), k->state == INGOT__SOURCE_STATE__SOURCE_LIVE ? LOG_INFO : LOG_WARN,
-		    "source", events[k->state], "%s", k->told);
+	log_limited(&k->changes, 10, SEC(10),
+		    k->state == INGOT__SOURCE_STATE__SOURCE_LIVE ? LOG_INFO : LOG_WARN, "source",
+		    events[k->state], "%s", k->told);
 }
 
 static void on_tell_timer(void *ctx)

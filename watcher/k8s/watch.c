@@ -57,7 +57,8 @@ static void take_item(struct watch *w, struct item *item, const struct diags *di
 	if (!*item->key || reflector_saw(&w->reflector, item->key, item->resource_version) < 0) {
 		++*w->counters->too_large;
 		log_limited(&w->complaints, 3, SEC(60), LOG_ERROR, w->path, "objectDropped",
-			    "%s: it has no name, or there are too many", *item->key ? item->key : "an object");
+			    "%s: it has no name, or there are too many",
+			    *item->key ? item->key : "an object");
 		return;
 	}
 	if (item->message || only_json) {
@@ -169,7 +170,8 @@ static bool on_frame(void *ctx, const void *frame, size_t len)
 		struct http_call *call = w->call;
 		w->call = NULL;
 		http_cancel(call);
-		reflector_failed(&w->reflector, &(struct api_status){ .code = 410 }, "", -1, loop_now(w->loop));
+		reflector_failed(&w->reflector, &(struct api_status){ .code = 410 }, "", -1,
+				 loop_now(w->loop));
 		return false;
 	}
 	bool goes_on = take_event(w, &e, &diags);
@@ -202,7 +204,8 @@ static void on_data(void *ctx, const char *content_type, const void *data, size_
 		/* Which object it was is not known, so what we know may be wrong: compare everything. */
 		http_cancel(w->call);
 		end_call(w);
-		reflector_failed(&w->reflector, &(struct api_status){ .code = 410 }, "", -1, loop_now(w->loop));
+		reflector_failed(&w->reflector, &(struct api_status){ .code = 410 }, "", -1,
+				 loop_now(w->loop));
 		step(w);
 	} else if (rc < 0) {
 		http_cancel(w->call);
@@ -253,8 +256,10 @@ static void step(struct watch *w)
 	struct strbuf path = { 0 };
 	if (!w->call && reflector_next(&w->reflector, loop_now(w->loop), &path, &w->is_watch)) {
 		struct http_request q = { .method = "GET", .path = strbuf_get(&path) };
-		bool custom = resource_row(w->resource)->is_custom || resource_row(w->resource)->kind == KIND_N;
-		q.accept = custom ? "application/json" : "application/vnd.kubernetes.protobuf, application/json";
+		bool custom =
+		    resource_row(w->resource)->is_custom || resource_row(w->resource)->kind == KIND_N;
+		q.accept =
+		    custom ? "application/json" : "application/vnd.kubernetes.protobuf, application/json";
 		q.timeout_ms = w->is_watch ? 0 : LIST_TIMEOUT_MS;
 		q.silence_ms = !w->is_watch ? 0 : w->bookmarks ? SILENCE_MS : OLD_SILENCE_MS;
 		w->answered = false;
@@ -271,15 +276,19 @@ static void on_timer(void *ctx)
 	step(ctx);
 }
 
-struct watch *watch_new(struct loop *l, struct http *h, enum resource r, const struct watch_sink *sink, void *ctx,
-			const struct watch_counters *counters, uint64_t seed)
+struct watch *watch_new(struct loop *l, struct http *h, enum resource r, const struct watch_sink *sink,
+			void *ctx, const struct watch_counters *counters, uint64_t seed)
 {
 	struct watch *w = calloc(1, sizeof *w);
 	if (!w)
 		return NULL;
-	*w = (struct watch){
-		.loop = l, .http = h, .resource = r, .sink = sink, .ctx = ctx, .counters = counters, .seed = seed
-	};
+	*w = (struct watch){ .loop = l,
+			     .http = h,
+			     .resource = r,
+			     .sink = sink,
+			     .ctx = ctx,
+			     .counters = counters,
+			     .seed = seed };
 	reflector_init(&w->reflector, "", "", false, seed);
 	w->timer = loop_timer_new(l, on_timer, w);
 	if (w->timer)

@@ -1,5 +1,5 @@
-/* List and watch of one resource over HTTP: moves bytes between lib/kube/http and the reflector, and objects to a
- * sink. Decides nothing. Private to the source k8s. */
+/* List and watch of one resource over HTTP: moves bytes between lib/kube/http and the reflector, and objects
+ * to a sink. Decides nothing. Private to the source k8s. */
 #ifndef INGOT_WATCHER_K8S_WATCH_H
 #define INGOT_WATCHER_K8S_WATCH_H
 
@@ -25,8 +25,8 @@ struct watch_counters {
 };
 
 /* NULL on out of memory. Everything is borrowed. */
-struct watch *watch_new(struct loop *l, struct http *h, enum resource r, const struct watch_sink *sink, void *ctx,
-			const struct watch_counters *counters, uint64_t seed);
+struct watch *watch_new(struct loop *l, struct http *h, enum resource r, const struct watch_sink *sink,
+			void *ctx, const struct watch_counters *counters, uint64_t seed);
 void watch_free(struct watch *w);
 /* From the beginning, at this place of the API. path and selector are taken (heap). What was known before is
  * compared with the new list. */

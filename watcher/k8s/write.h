@@ -13,22 +13,22 @@ enum write_method { WRITE_POST, WRITE_PATCH /* RFC 7386 merge patch */, WRITE_PU
 struct write {
 	uint64_t id; /* chosen by the desk, given back with the outcome */
 	enum write_method method;
-	char *path;	 /* heap; the taker frees (write_fini) */
-	char *body;	 /* heap, JSON; NULL = none */
+	char *path;	/* heap; the taker frees (write_fini) */
+	char *body;	/* heap, JSON; NULL = none */
 	char what[320]; /* for messages: "Service default/web status" */
 };
 void write_fini(struct write *w);
 
 struct write_outcome {
-	int status;		  /* of HTTP; 0 = no answer: it may have happened or not */
-	struct api_status error;  /* when status is no 2xx */
-	const char *failure;	  /* when status is 0: why */
-	int64_t retry_after_us;	  /* -1 = none */
-	const json_t *object;	  /* of the answer, lent; NULL = none */
+	int status;		 /* of HTTP; 0 = no answer: it may have happened or not */
+	struct api_status error; /* when status is no 2xx */
+	const char *failure;	 /* when status is 0: why */
+	int64_t retry_after_us;	 /* -1 = none */
+	const json_t *object;	 /* of the answer, lent; NULL = none */
 };
 
-/* A desk. next: the next write that is due now, false when there is none; the shell calls done exactly once for
- * each, unless it stops. wake: when next may have something again without any news; MONO_NEVER. */
+/* A desk. next: the next write that is due now, false when there is none; the shell calls done exactly once
+ * for each, unless it stops. wake: when next may have something again without any news; MONO_NEVER. */
 struct desk_ops {
 	bool (*next)(void *desk, mono_t now, struct write *ret);
 	void (*done)(void *desk, uint64_t id, const struct write_outcome *o, mono_t now);

@@ -11,9 +11,9 @@
 #include "watcher/k8s/k8s.h"
 #include "watcher/reports_json.h"
 
-/* So many requests at once for each kind of write. The server bounds them too; these keep one kind from filling the
- * connection. */
-enum { SERVICES_AT_ONCE = 64, EVENTS_AT_ONCE = 8, STATUS_AT_ONCE = 8 };
+/* So many requests at once for each kind of write. The server bounds them too; these keep one kind from
+ * filling the connection. A renewal of the Lease that hangs must leave time for another one. */
+enum { SERVICES_AT_ONCE = 64, EVENTS_AT_ONCE = 8, STATUS_AT_ONCE = 8, LEASE_TIMEOUT_MS = 1800 };
 
 static bool is_controller(const struct k8s *k)
 {
@@ -53,7 +53,7 @@ void writing_check_lease(struct k8s *k)
 	else if (other)
 		watcher_lead(k->w, false, k->holder);
 	loop_timer_set(k->lease_timer, leads ? lease_deadline(&k->lease) : MONO_NEVER);
-	if (k->stopping && strcmp(holder, k->lease.identity) != 0)
+	if (k->stopping && !lease_ends(&k->lease))
 		daemon_stopped(k->w->d);
 }
 
@@ -93,12 +93,13 @@ static mono_t lease_desk_wake(const void *desk)
 void writing_stop(struct k8s *k)
 {
 	k->stopping = true;
-	if (!is_controller(k) || strcmp(lease_holder(&k->lease), k->lease.identity) != 0) {
+	lease_release(&k->lease, loop_now(k->w->d->loop));
+	if (!is_controller(k) || !lease_ends(&k->lease)) {
 		daemon_stopped(k->w->d);
 		return;
 	}
-	lease_release(&k->lease, loop_now(k->w->d->loop));
 	set_leading(k, false);
+	pace_ask(k->pace);
 }
 
 /* ---- what lets them write ---- */
@@ -114,8 +115,9 @@ void writing_apis(struct k8s *k)
 {
 	const struct discovery *d = &k->discovery;
 	if (is_controller(k))
-		lease_api(&k->lease, discovery_has(d, "coordination.k8s.io/v1") ? "coordination.k8s.io/v1"
-										 : "coordination.k8s.io/v1beta1");
+		lease_api(&k->lease, discovery_has(d, "coordination.k8s.io/v1")
+					 ? "coordination.k8s.io/v1"
+					 : "coordination.k8s.io/v1beta1");
 	events_api(k->events, discovery_has(d, "events.k8s.io/v1")	  ? EVENTS_API_V1
 			      : discovery_has(d, "events.k8s.io/v1beta1") ? EVENTS_API_V1BETA1
 									  : EVENTS_API_CORE_V1);
@@ -138,8 +140,8 @@ void writing_unassign(void *source, const char *key)
 	service_status_unwant(&k->service_status, key);
 }
 
-static void note_event(struct k8s *k, const char *key, const char *controller, bool warning, const char *reason,
-		       const char *note)
+static void note_event(struct k8s *k, const char *key, const char *controller, bool warning,
+		       const char *reason, const char *note)
 {
 	char ns[254];
 	const char *slash = strchr(key, '/'), *uid = sinks_uid(k, key);
@@ -172,10 +174,11 @@ static void tell_lacking(struct k8s *k, const char *key, const Ingot__L2ServiceS
 	}
 	if (map_get(&k->lacking, key) || map_set(&k->lacking, key, k, NULL) < 0)
 		return;
-	str_fmt(note, sizeof note,
-		"the interfaces specified by LB IP \"%s\" doesn't exist in assigned node \"%s\" with protocol "
-		"\"layer2\"",
-		ip, k->context.node);
+	str_fmt(
+	    note, sizeof note,
+	    "the interfaces specified by LB IP \"%s\" doesn't exist in assigned node \"%s\" with protocol "
+	    "\"layer2\"",
+	    ip, k->context.node);
 	note_event(k, key, "metallb-speaker", true, "announceFailed", note);
 }
 
@@ -220,7 +223,8 @@ void writing_report(void *source, enum report r, const char *key, const Protobuf
 	pace_ask(k->pace);
 }
 
-static void want_config(struct upkeep *state, const char *name, const char *condition, const struct config_report *r)
+static void want_config(struct upkeep *state, const char *name, const char *condition,
+			const struct config_report *r)
 {
 	json_t *status = reports_json_config_status(condition, r);
 	if (upkeep_want(state, name, status) < 0)
@@ -228,14 +232,16 @@ static void want_config(struct upkeep *state, const char *name, const char *cond
 	json_decref(status);
 }
 
-void writing_configuration(void *source, const struct config_report *controller, const struct config_report *speaker)
+void writing_configuration(void *source, const struct config_report *controller,
+			   const struct config_report *speaker)
 {
 	struct k8s *k = source;
 	char name[OBJECT_KEY];
 	if (is_controller(k))
 		want_config(k->controller_state, CONFIG_STATE_CONTROLLER, "poolReconcilerValid", controller);
 	if (k->context.daemons & READS(GOSSIPD))
-		want_config(k->speaker_state, config_state_speaker(k->context.node, name), "configReconcilerValid", speaker);
+		want_config(k->speaker_state, config_state_speaker(k->context.node, name),
+			    "configReconcilerValid", speaker);
 	upkeep_whole(k->controller_state);
 	upkeep_whole(k->speaker_state);
 	pace_ask(k->pace);
@@ -282,17 +288,20 @@ static void on_failed(void *ctx, const struct write *w, const struct write_outco
 static void fill_desks(struct k8s *k)
 {
 	static const struct desk_ops lease = { lease_desk_next, lease_desk_done, lease_desk_wake };
-	static const struct desk_ops service = { service_status_next, service_status_done, service_status_wake };
+	static const struct desk_ops service = { service_status_next, service_status_done,
+						 service_status_wake };
 	static const struct desk_ops secret = { gossip_secret_next, gossip_secret_done, gossip_secret_wake };
 	const struct pace_desk desks[] = {
-		{ "lease", &lease, k, 1, true, NULL, on_failed, k },
-		{ "service", &service, &k->service_status, SERVICES_AT_ONCE, false, NULL, on_failed, k },
-		{ "gossip_secret", &secret, &k->gossip_secret, 1, false, NULL, on_failed, k },
-		{ "controller_state", &upkeep_desk, k->controller_state, 1, false, NULL, on_failed, k },
-		{ "speaker_state", &upkeep_desk, k->speaker_state, 1, false, &k->quiet, on_failed, k },
-		{ "ipaddresspool", &upkeep_desk, k->pool_status, STATUS_AT_ONCE, false, NULL, on_failed, k },
-		{ "event", &events_desk, k->events, EVENTS_AT_ONCE, false, &k->quiet, on_failed, k },
-		{ "servicestatus", &status_objects_desk, k->status_objects, STATUS_AT_ONCE, false, &k->quiet, on_failed, k },
+		{ "lease", &lease, k, 1, LEASE_TIMEOUT_MS, true, NULL, on_failed, k },
+		{ "service", &service, &k->service_status, SERVICES_AT_ONCE, 0, false, NULL, on_failed, k },
+		{ "gossip_secret", &secret, &k->gossip_secret, 1, 0, false, NULL, on_failed, k },
+		{ "controller_state", &upkeep_desk, k->controller_state, 1, 0, false, NULL, on_failed, k },
+		{ "speaker_state", &upkeep_desk, k->speaker_state, 1, 0, false, &k->quiet, on_failed, k },
+		{ "ipaddresspool", &upkeep_desk, k->pool_status, STATUS_AT_ONCE, 0, false, NULL, on_failed,
+		  k },
+		{ "event", &events_desk, k->events, EVENTS_AT_ONCE, 0, false, &k->quiet, on_failed, k },
+		{ "servicestatus", &status_objects_desk, k->status_objects, STATUS_AT_ONCE, 0, false,
+		  &k->quiet, on_failed, k },
 	};
 	must(ARRAY_LEN(desks) <= ARRAY_LEN(k->desks));
 	memcpy(k->desks, desks, sizeof desks);
@@ -343,7 +352,8 @@ int writing_join(struct k8s *k)
 	k->speaker_state = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
 	k->pool_status = upkeep_new(&pool_status_kind, &place, NULL, NULL, NULL);
 	k->lease_timer = loop_timer_new(k->w->d->loop, on_lease_timer, k);
-	if (!k->events || !k->status_objects || !k->controller_state || !k->speaker_state || !k->pool_status || !k->lease_timer)
+	if (!k->events || !k->status_objects || !k->controller_state || !k->speaker_state ||
+	    !k->pool_status || !k->lease_timer)
 		return -ENOMEM;
 	/* Until this controller leads. */
 	upkeep_hold(k->controller_state, true);

@@ -1,5 +1,5 @@
-/* Any bytes as a kubeconfig: no crash, no leak; a good one names a server and no header can be split, a bad one has
- * a sentence that names the file. */
+/* Any bytes as a kubeconfig: no crash, no leak; a good one names a server and no header can be split, a bad
+ * one has a sentence that names the file. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>

@@ -19,6 +19,7 @@
 #define KEY	    "default/web"
 #define OBJECT	    "/api/v1/namespaces/default/services/web"
 #define SUBRESOURCE OBJECT "/status"
+#define OTHER	    "/api/v1/namespaces/default/services/other/status"
 
 struct world {
 	struct service_status_desk d;
@@ -186,7 +187,6 @@ static void what_the_server_has_is_not_written(void **unused)
 	want(&w, KEY, "u1", "192.0.2.9", "p", false);
 	want(&w, KEY, "u1", "192.0.2.1 2001:db8::1", "p", true); /* back again before it was written */
 	assert_true(is_quiet(&w));
-	assert_int_equal(w.d.unchanged, 1);
 	/* Another order, another pool, a name: something else. */
 	saw(&w, KEY, "u1", "11", "2001:db8::1 192.0.2.1", "p");
 	next(&w, WRITE_PATCH, SUBRESOURCE);
@@ -299,7 +299,6 @@ static void an_unknown_outcome_is_read_first(void **unused)
 		struct world w;
 		assigning(&w);
 		answer(&w, 0, NULL, NULL, NULL, NULL);
-		assert_string_equal(w.d.trouble, "connection reset");
 		assert_in_range(next(&w, WRITE_GET, OBJECT), MS(180), MS(320));
 		answer(&w, 200, "u1", "11", written ? "192.0.2.1" : NULL, written ? "p" : NULL);
 		if (!written)
@@ -317,7 +316,6 @@ static void a_lost_service(void **unused)
 	(void)unused;
 	assigning(&w);
 	answer(&w, 404, NULL, NULL, NULL, NULL);
-	assert_int_equal(w.d.failures, 0);
 	service_status_gone(&w.d, KEY);
 	assert_null(life_of(&w));
 	assert_true(is_quiet(&w));
@@ -331,6 +329,22 @@ static void a_lost_service(void **unused)
 	end(&w);
 }
 
+/* One missing permission, many Services: one of them asks now and then, not all. */
+static void a_missing_permission_closes_the_desk(void **unused)
+{
+	struct world w;
+	(void)unused;
+	assigning(&w);
+	answer(&w, 403, NULL, NULL, NULL, NULL);
+	saw(&w, "default/other", "u9", "20", "", "");
+	want(&w, "default/other", "u9", "192.0.2.77", "p", false);
+	assert_false(service_status_next(&w.d, w.now, &w.w));
+	assert_in_range(next(&w, WRITE_PATCH, OTHER), MS(180), MS(320));
+	answer(&w, 200, "u9", "21", "192.0.2.77", "p");
+	next(&w, WRITE_PATCH, SUBRESOURCE);
+	end(&w);
+}
+
 static void what_is_refused_waits_for_a_change(void **unused)
 {
 	static const int codes[] = { 400, 405, 413, 415, 422 };
@@ -339,8 +353,6 @@ static void what_is_refused_waits_for_a_change(void **unused)
 		struct world w;
 		assigning(&w);
 		answer(&w, codes[i], NULL, NULL, NULL, NULL);
-		assert_string_equal(w.d.trouble_key, KEY);
-		assert_string_equal(w.d.trouble, "the server's words");
 		assert_int_equal(next(&w, WRITE_PATCH, SUBRESOURCE), SEC(60));
 		answer(&w, codes[i], NULL, NULL, NULL, NULL);
 		w.now = mono_add(w.now, SEC(1));
@@ -486,6 +498,7 @@ int main(void)
 		cmocka_unit_test(a_conflict_with_another_life),
 		cmocka_unit_test(an_unknown_outcome_is_read_first),
 		cmocka_unit_test(a_lost_service),
+		cmocka_unit_test(a_missing_permission_closes_the_desk),
 		cmocka_unit_test(what_is_refused_waits_for_a_change),
 		cmocka_unit_test(failures_double_their_wait),
 		cmocka_unit_test(an_answer_that_is_older_than_the_watch),
