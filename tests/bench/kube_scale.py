@@ -132,9 +132,12 @@ def memory_bench(lab, n, n_slices, burst=5000):
     settle(5)
     both = {"node": h.node, "controller": h.controller}
     idle = {k: memory(s) for k, s in both.items()}
+    h.stop()
     h.create(n, per_service=n_slices // n)
-    h.wait_addresses(n)
+    h.bare("patch", "s", n)
+    h.start(60)
     wait_for(lambda: h.bird.count() == n, PATIENCE, f"{n} routes", 0.5)
+    say(f"{n} routes")
     h.quiet(*both.values())
     settle(5)
     full = {k: memory(s) for k, s in both.items()}
@@ -174,6 +177,7 @@ def node_start(h, n, what):
 def stop_node(h):
     h.node.stop()
     wait_for(lambda: h.bird.count() == 0, 60, "BIRD to lose the node", 0.1)
+    h.bird.ctl("restart", "node1")  # or else it refuses the node for some seconds after a session that was closed
 
 
 def controller_restart(h, n):

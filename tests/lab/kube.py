@@ -190,8 +190,8 @@ class Kube:
                 f"--client-ca-file={self.ca.cert}", f"--service-account-key-file={self.account_key}",
                 f"--service-account-signing-key-file={self.account_key}", f"--service-account-issuer={ISSUER}",
                 "--authorization-mode=Node,RBAC", "--allow-privileged=true", f"--cert-dir={self.dir}",
-                f"--audit-policy-file={self.dir}/audit.yaml", f"--audit-log-path={self.audit}", "--etcd-compaction-interval=0",
-                stdout=log, stderr=log)
+                f"--audit-policy-file={self.dir}/audit.yaml", f"--audit-log-path={self.audit}", "--audit-log-maxsize=4096",
+                "--etcd-compaction-interval=0", stdout=log, stderr=log)
         self.wait_ready(timeout)
 
     def ready(self):
@@ -207,8 +207,8 @@ class Kube:
 
     def base_objects(self):
         """Namespaces, and the ServiceAccounts that the controller manager would make."""
-        self.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         for namespace in (NAMESPACE, "default"):
+            self.client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
             self.client.apply({"apiVersion": "v1", "kind": "ServiceAccount",
                                "metadata": {"name": "default", "namespace": namespace}})
 

@@ -19,10 +19,10 @@ static const struct resource_api *api_of(const struct k8s *k, enum resource r)
 	return NULL;
 }
 
-/* Services come last: whether they may be published depends on MetalLB's Pods. */
+/* These come last: whether they may be published depends on MetalLB's Pods. */
 static bool may_start(const struct k8s *k, enum resource r)
 {
-	return r != RESOURCE_SERVICE || k->hold_known;
+	return k->hold_known || (r != RESOURCE_SERVICE && r != RESOURCE_BGP_PEER);
 }
 
 static void start(struct k8s *k, enum resource r)
@@ -145,8 +145,10 @@ void api_state(struct k8s *k, enum resource r)
 		ask_later(k, ASK_AGAIN_US);
 	if (!k->hold_known)
 		sinks_hold_known(k);
-	if (k->hold_known && k->discovered)
+	if (k->hold_known && k->discovered) {
 		start(k, RESOURCE_SERVICE);
+		start(k, RESOURCE_BGP_PEER);
+	}
 	tell_ask(k);
 }
 

@@ -261,7 +261,8 @@ static bool give_up_extras(struct reflector *r, const struct api_status *s)
 		list_anew(r); /* what it has shown already may be gone when the list is read */
 		return true;
 	}
-	if (*r->selector && !r->no_selector && strstr(s->message, "field label")) {
+	bool about_it = strstr(s->message, "field label") || strstr(s->message, "field selector");
+	if (*r->selector && !r->no_selector && about_it) {
 		r->no_selector = true;
 		return true;
 	}

@@ -156,6 +156,15 @@ static bool is_gossip_secret(const struct k8s *k, const char *key)
 	return slash && strcmp(slash + 1, k->w->d->options.secret_name) == 0;
 }
 
+/* A session of ours would end MetalLB's: to the router both are the same neighbour. */
+static void withdraw_peers(struct k8s *k)
+{
+	if (!k->watches[RESOURCE_BGP_PEER])
+		return;
+	map_each (&watch_reflector(k->watches[RESOURCE_BGP_PEER])->known, e)
+		sinks_gone(k, KIND_BGP_PEER, e->key);
+}
+
 static void set_hold(struct k8s *k)
 {
 	bool held = hold_now(&k->hold) > 0 && !options_bool(k->w->d->options.coexist);
@@ -171,10 +180,13 @@ static void set_hold(struct k8s *k)
 			 text);
 		map_each (&k->services, e)
 			withdraw_service(k, e->key);
+		withdraw_peers(k);
 	} else {
 		log_line(LOG_INFO, "source", "released", "MetalLB's Pods are gone: Ingot goes on");
 		if (k->watches[RESOURCE_SERVICE])
 			watch_again(k->watches[RESOURCE_SERVICE]);
+		if (k->watches[RESOURCE_BGP_PEER])
+			watch_again(k->watches[RESOURCE_BGP_PEER]);
 	}
 	writing_held(k);
 	tell_ask(k);
@@ -290,7 +302,8 @@ static void on_item(void *ctx, enum resource r, struct item *item)
 	}
 	if (kind == KIND_SECRET && is_gossip_secret(k, item->key))
 		gossip_secret_exists(&k->gossip_secret, true);
-	sinks_put(k, kind, item->key, item->message);
+	if (kind != KIND_BGP_PEER || !k->held)
+		sinks_put(k, kind, item->key, item->message);
 	pace_ask(k->pace);
 }
 

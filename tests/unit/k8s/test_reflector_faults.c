@@ -21,7 +21,9 @@ static void a_refused_field_selector_is_left_out(void **unused)
 	       "field label not supported: spec.type"); /* takes it for the stream at first */
 	assert_int_equal(ask(&w), 0);
 	assert_string_equal(w.path, "/api/v1/services?" SELECTOR "&limit=500");
-	refuse(&w, 400, "BadRequest", "field label not supported: spec.type");
+	/* As Kubernetes 1.24 says it. */
+	refuse(&w, 400, "BadRequest",
+	       "\"spec.type\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
 	assert_int_equal(ask(&w), 0);
 	assert_string_equal(w.path, "/api/v1/services?limit=500");
 	/* Without it, the same words are a fault like any other. */

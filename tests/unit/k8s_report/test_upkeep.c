@@ -120,6 +120,36 @@ static void test_config_state(void **state)
 	fake_fini(&a);
 }
 
+/* The watch may say that an object is gone before the answer to a patch of it: that is old then. */
+static void test_deleted_while_patched(void **state)
+{
+	(void)state;
+	struct fake_api a;
+	fake_init(&a);
+	struct upkeep *u = upkeep_new(&config_state_kind, &place, NULL, NULL, NULL);
+	want_report(u, "speaker-node1", true, "", 1769860800000);
+	upkeep_synced(u, at(0));
+	struct write_outcome o;
+	json_t *object;
+	struct write w = fake_next(&upkeep_desk, u, at(0));
+	fake_serve(&a, &w, &o, &object);
+	answer(u, &w, o, at(1));
+	json_decref(object);
+	w = fake_next(&upkeep_desk, u, at(1));
+	assert_int_equal(w.method, WRITE_PATCH);
+	fake_serve(&a, &w, &o, &object);
+	fake_delete(&a, "configurationstates", "speaker-node1");
+	see_news(&a, u);
+	answer(u, &w, o, at(2));
+	json_decref(object);
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(2)), 2); /* made and filled anew */
+	see_news(&a, u);
+	assert_int_equal(fake_count(&a, "configurationstates"), 1);
+	fake_nothing(&upkeep_desk, u, at(3));
+	upkeep_free(u);
+	fake_fini(&a);
+}
+
 static void test_config_changes(void **state)
 {
 	(void)state;
@@ -444,7 +474,7 @@ int main(void)
 		cmocka_unit_test(test_forbidden),      cmocka_unit_test(test_missing_kind),
 		cmocka_unit_test(test_overload),       cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_futile),	       cmocka_unit_test(test_foreign_input),
-		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_texts),	       cmocka_unit_test(test_deleted_while_patched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

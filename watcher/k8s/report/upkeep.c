@@ -379,8 +379,11 @@ int upkeep_see_own(struct upkeep *u, const json_t *object, mono_t now)
 void upkeep_unsee(struct upkeep *u, const char *name)
 {
 	struct seen *s = map_get(&u->seen, name);
-	if (s)
-		drop(u, s);
+	if (!s)
+		return;
+	if (s->slot)
+		s->slot->lost = true;
+	drop(u, s);
 }
 
 void upkeep_synced(struct upkeep *u, mono_t now)

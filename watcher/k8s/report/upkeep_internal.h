@@ -37,6 +37,7 @@ struct slot {
 	enum request request; /* in flight, or being looked at after it came back */
 	struct seen *target;  /* of REQUEST_DELETE; NULL when it vanished meanwhile */
 	bool creating;	      /* a creation of ours is in flight, or in doubt */
+	bool lost;	      /* an object went since the request left: its answer may be old */
 	bool told;	      /* there was an object since it became wanted */
 	uint64_t sent;	      /* wanted_hash when the request in flight left */
 	unsigned futile;      /* patches in a row that were accepted and changed nothing */

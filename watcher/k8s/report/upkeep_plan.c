@@ -109,6 +109,7 @@ static bool upkeep_next(void *desk, mono_t now, struct write *ret)
 		if (jobs_start(&u->jobs, j, now, &w) < 0)
 			continue;
 		s->request = r;
+		s->lost = false;
 		s->sent = s->wanted_hash;
 		if (r == REQUEST_CREATE)
 			s->creating = true;
@@ -130,7 +131,7 @@ static void done_create(struct upkeep *u, struct slot *s, enum verdict v, const 
 			mono_t now)
 {
 	bool exists = v == VERDICT_CONFLICT && !u->kind->generate;
-	if (v == VERDICT_DONE && o->object)
+	if (v == VERDICT_DONE && o->object && !s->lost)
 		(void)upkeep_see_own(u, o->object, now); /* else the watch will show it */
 	if (v != VERDICT_DONE && v != VERDICT_MAYBE)
 		s->creating = false;
@@ -143,6 +144,8 @@ static void done_patch(struct upkeep *u, struct slot *s, enum request r, const s
 		       mono_t now)
 {
 	int64_t wait = UPKEEP_AWAIT;
+	if (s->lost)
+		return; /* nobody would ever say again that it is gone */
 	if (o->object && upkeep_see_own(u, o->object, now) == 0) {
 		bool agrees = !s->main || !s->wanted || s->sent != s->wanted_hash ||
 			      (r == REQUEST_META ? meta_agrees(u, s) : upkeep_status_agrees(u, s));
