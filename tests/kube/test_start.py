@@ -1,9 +1,8 @@
 """Ingot starts before what it needs is there: it says what it waits for, and goes on by itself."""
 import pytest
 
-from lab.kube import ADDRESS, NAMESPACE, PORT
+from lab.kube import ADDRESS, PORT
 from lab.kubehouse import KubeHouse
-from lab.net import wait_for
 
 RBAC = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 
@@ -53,7 +52,7 @@ def test_before_the_crds_exist(bare):
     serves(bare)
 
 
-def test_before_rbac_is_complete(bare):
+def test_before_rbac_is_complete_and_when_it_is_taken_away(bare):
     bare.install("CustomResourceDefinition")
     start_and_wait(bare, "forbidden")
     bare.install(*[k for k in RBAC if k.startswith("Cluster")])
@@ -61,16 +60,7 @@ def test_before_rbac_is_complete(bare):
         bare.wait_source(s, "waiting", 90, "ipaddresspools")
     bare.install(*RBAC)
     serves(bare)
-
-
-def test_right_is_taken_away_and_given_back(bare):
-    """Nothing is withdrawn when the server says 403 to what it allowed before."""
-    bare.install()
-    bare.base_manifests()
-    for s in bare.everything():
-        s.start()
-    bare.service("web", "bgp")
-    bare.wait_routed(bare.address_of("web", timeout=30))
+    # Nothing is withdrawn when the server forbids what it allowed before.
     address = bare.ingress("web")[0]
     for kind in ("ClusterRoleBinding", "RoleBinding"):
         for o in bare.client.list(kind):
@@ -83,19 +73,3 @@ def test_right_is_taken_away_and_given_back(bare):
     bare.install(*RBAC)
     bare.all_live(90)
     assert bare.hops("frr", address)
-
-
-def test_configuration_of_a_pod(bare):
-    """Without a kubeconfig: environment and files as the kubelet gives them, in a mount namespace that looks like a Pod."""
-    bare.install()
-    bare.base_manifests()
-    for s in bare.everything():
-        folder = bare.pod[s.space.short].folder
-        own = [a for a in map(str, s.argv) if not a.startswith(("--kubeconfig", "--namespace"))]
-        inside = (f"mount -t tmpfs -o mode=755 none /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && "
-                  f"mount --bind {folder} /run/secrets/kubernetes.io/serviceaccount && exec " + " ".join(own))
-        s.argv = ["env", f"KUBERNETES_SERVICE_HOST={ADDRESS}", f"KUBERNETES_SERVICE_PORT={PORT}", "sh", "-c", inside]
-        s.start()
-    bare.service("web", "bgp")
-    bare.wait_routed(bare.address_of("web", timeout=30))
-    wait_for(lambda: bare.client.list("ConfigurationState", NAMESPACE), 10, "the namespace to be the Pod's own")

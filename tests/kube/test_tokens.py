@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from lab.kube import NAMESPACE, Authority
+from lab.kube import ADDRESS, NAMESPACE, PORT, Authority
 from lab.kubehouse import KubeHouse
 from lab.net import wait_for
 
@@ -76,3 +76,16 @@ def test_a_new_certificate_authority_is_read(house):
     for pod in house.pod.values():
         pod.rotate()
     served(house, "seventh", 60)
+
+
+def test_configuration_of_a_pod(house):
+    """Without a kubeconfig: environment and files as the kubelet gives them, in a mount namespace that looks like a Pod."""
+    for s in house.everything():
+        s.stop()
+        folder = house.pod[s.space.short].folder
+        own = [a for a in map(str, s.argv) if not a.startswith(("--kubeconfig", "--namespace"))]
+        inside = ("mount -t tmpfs -o mode=755 none /run && mkdir -p /run/secrets/kubernetes.io/serviceaccount && "
+                  f"mount --bind {folder} /run/secrets/kubernetes.io/serviceaccount && exec " + " ".join(own))
+        s.argv = ["env", f"KUBERNETES_SERVICE_HOST={ADDRESS}", f"KUBERNETES_SERVICE_PORT={PORT}", "sh", "-c", inside]
+        s.start()
+    served(house, "eighth", 30)

@@ -1,6 +1,7 @@
 /* What is published before the server has answered (the mirror of a former life), when everything is known,
  * and what people are told about it. Runs in the watcher. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,7 +144,11 @@ static void log_state(struct k8s *k)
 
 static void on_tell_timer(void *ctx)
 {
+	const struct k8s *k = ctx;
 	log_state(ctx);
+	/* What a large list needed while it was read goes back to the machine. */
+	if (k->state == INGOT__SOURCE_STATE__SOURCE_LIVE)
+		malloc_trim(0);
 }
 
 static void findings(struct k8s *k)
