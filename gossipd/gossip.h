@@ -13,7 +13,7 @@
 #include "lib/run/daemon.h"
 #include "lib/run/feed.h"
 
-enum { GOSSIP_SYNCS = 16, GOSSIP_SECRET_MAX = 4096, GOSSIP_GOODBYES = 16, GOSSIP_BATCH = 512 };
+enum { GOSSIP_SYNCS = 16, GOSSIP_SECRET_MAX = 4096, GOSSIP_GOODBYES = 16, GOSSIP_BATCH = 64 };
 
 struct gossip_link {
 	bool up, usable;

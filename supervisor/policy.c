@@ -27,9 +27,11 @@ bool policy_is_alive(const struct policy *p)
 
 void policy_init(struct policy *p, unsigned heartbeat_ms, mono_t now)
 {
-	*p = (struct policy){
-		.state = POLICY_DOWN, .since = now, .deadline = MONO_NEVER, .usual_us = MS(heartbeat_ms)
-	};
+	*p = (struct policy){ .state = POLICY_DOWN,
+			      .since = now,
+			      .deadline = MONO_NEVER,
+			      .usual_us = MS(heartbeat_ms),
+			      .patience = 1 };
 }
 
 static void act(struct policy_actions *a, enum policy_action what)
@@ -78,8 +80,17 @@ static void on_spawned(struct policy *p, mono_t now)
 	p->was_ready = false;
 	p->asked = false;
 	p->heartbeat_at = now;
+	p->interval_us = 0;
 	p->lives++;
 	enter(p, POLICY_STARTING, now, mono_add(now, POLICY_FIRST_HEARTBEAT));
+}
+
+/* When the next heartbeat is missing. */
+static mono_t late_at(const struct policy *p, mono_t now)
+{
+	int64_t us = p->interval_us * POLICY_MISSED * p->patience;
+	return mono_add(now, p->state == POLICY_STARTING && us < POLICY_STARTING_LEAST ? POLICY_STARTING_LEAST
+										       : us);
 }
 
 static void on_ready(struct policy *p, mono_t now)
@@ -90,14 +101,18 @@ static void on_ready(struct policy *p, mono_t now)
 	p->unready_lives = 0;
 	p->ready_at = now;
 	enter(p, POLICY_READY, now, p->deadline);
+	if (p->interval_us)
+		p->deadline = late_at(p, now);
 }
 
 static void on_heartbeat(struct policy *p, uint64_t ms, mono_t now)
 {
-	int64_t interval = ms == 0 ? p->usual_us : ms > 60000 ? SEC(60) : ms < 10 ? MS(10) : MS(ms);
+	p->interval_us = ms == 0 ? p->usual_us : ms > 60000 ? SEC(60) : ms < 10 ? MS(10) : MS(ms);
 	p->heartbeat_at = now;
+	if (p->state == POLICY_READY && mono_sub(now, p->ready_at) >= POLICY_CALM)
+		p->patience = 1;
 	if (p->state == POLICY_STARTING || p->state == POLICY_READY)
-		p->deadline = mono_add(now, interval * POLICY_MISSED);
+		p->deadline = late_at(p, now);
 }
 
 /* The life is over: does the next one begin at once? */
@@ -154,6 +169,7 @@ static void on_tick(struct policy *p, mono_t now, struct policy_actions *a)
 	case POLICY_STARTING:
 	case POLICY_READY:
 		p->watchdog_kills++;
+		p->patience = p->patience < POLICY_PATIENCE ? p->patience * 2 : POLICY_PATIENCE;
 		kill_it(p, now, a);
 		break;
 	case POLICY_STOPPING: kill_it(p, now, a); break;

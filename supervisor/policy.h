@@ -59,8 +59,11 @@ struct policy {
 	bool was_ready; /* this life */
 	mono_t since;	/* when the state was entered */
 	mono_t ready_at, heartbeat_at;
-	mono_t deadline;	/* when POLICY_TICK is due, MONO_NEVER = not */
-	int64_t usual_us;	/* heartbeat interval when a heartbeat names none */
+	mono_t deadline;     /* when POLICY_TICK is due, MONO_NEVER = not */
+	int64_t usual_us;    /* heartbeat interval when a heartbeat names none */
+	int64_t interval_us; /* as the last heartbeat named it; 0 = none came in this life */
+	unsigned
+	    patience; /* how often POLICY_MISSED intervals may pass; grows with each kill of the watchdog */
 	int64_t backoff_us;	/* the last wait, 0 = none */
 	unsigned lives;		/* how often it was started */
 	unsigned short_lives;	/* in a row, as POLICY_SHORT_LIVES counts them */
@@ -79,7 +82,12 @@ struct policy {
 /* So many shorter ones in a row are replaced at once too: ready but crashed soon, or killed by somebody else
  * before it was ready. Who crashes on what it always does first, or is always the one that lacks memory, runs
  * out of them. */
-enum { POLICY_SHORT_LIVES = 10, POLICY_MISSED = 3, POLICY_UNREADY_LIVES = 2 };
+enum { POLICY_SHORT_LIVES = 10, POLICY_MISSED = 3, POLICY_UNREADY_LIVES = 2, POLICY_PATIENCE = 16 };
+/* Who is not ready yet holds up nothing that worked before, and has the most to do. */
+#define POLICY_STARTING_LEAST SEC(3)
+/* A busy machine makes daemons late, and to start one again makes it busier: the watchdog's patience doubles
+ * with each kill, and is what it was when a life has been ready so long. */
+#define POLICY_CALM SEC(60)
 
 void policy_init(struct policy *p, unsigned heartbeat_ms, mono_t now);
 void policy_step(struct policy *p, enum policy_event event, uint64_t value, mono_t now,

@@ -41,12 +41,19 @@ def pytest_runtest_makereport():
                 report.sections.append((log.name, "\n".join(line[:400] for line in lines)))
 
 
+def reports(lab):
+    """What sanitizers had to say, when the programs were built with them."""
+    return [f"{log.name}: {line}" for log in lab.dir.glob("*.log") for line in log.read_text(errors="replace").splitlines()
+            if "Sanitizer" in line or "runtime error:" in line]
+
+
 @contextlib.contextmanager
 def made_lab():
     with Lab() as made:
         LABS.append(made)
         try:
             yield made
+            assert not reports(made)
         finally:
             LABS.remove(made)
 

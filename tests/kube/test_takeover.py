@@ -101,7 +101,8 @@ def test_ingot_keeps_still_while_metallb_is_there(house):
     settle(5)
     assert {w[1] for w in writes(house)} <= {"leases"}
     assert house.frr.prefixes("ipv4") == {f"{ROUTED}/32": ["10.50.0.11"]}
-    assert house.frr.drops()["10.50.0.11"] == drops["10.50.0.11"], "Ingot's connection ended MetalLB's session"
+    assert house.frr.drops()["10.50.0.11"] == drops["10.50.0.11"], "MetalLB's session was disturbed"
+    assert house.frr.established() == ["10.50.0.11"]
     assert answering(house) == [house.lab.space("node1").mac("eth0")]
     assert objects(house) == house.before
     for address, client in clients.items():

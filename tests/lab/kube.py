@@ -224,7 +224,7 @@ class Kube:
 
     def established(self):
         def facts(crd):
-            return {c["type"]: c["status"] for c in crd.get("status", {}).get("conditions", [])}
+            return {c["type"]: c["status"] for c in crd.get("status", {}).get("conditions") or []}
         crds = self.client.list("CustomResourceDefinition")
         return crds and all(facts(crd).get("Established") == "True" for crd in crds)
 

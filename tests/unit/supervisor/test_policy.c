@@ -193,6 +193,32 @@ static void test_watchdog(void **state)
 	RUN(lines);
 }
 
+/* Each kill doubles its patience; a minute of being ready forgives. */
+static void test_watchdog_grows_patient(void **state)
+{
+	(void)state;
+	struct policy p;
+	int64_t now = 0;
+	policy_init(&p, 1000, at(0));
+	step(&p, POLICY_START, 0, 0);
+	for (unsigned i = 0, patience = 1; i < 8; i++, patience = patience < 16 ? patience * 2 : 16) {
+		step(&p, POLICY_SPAWNED, 0, now);
+		step(&p, POLICY_HEARTBEAT, 100, now);
+		assert_int_equal(p.deadline.us - now,
+				 patience * MS(300) > SEC(3) ? patience * MS(300) : SEC(3));
+		step(&p, POLICY_SAID_READY, 0, now);
+		assert_int_equal(p.deadline.us - now, patience * MS(300));
+		now = p.deadline.us;
+		assert_string_equal(step(&p, POLICY_TICK, 0, now), "k");
+		step(&p, POLICY_DIED, 137, now);
+	}
+	step(&p, POLICY_SPAWNED, 0, now);
+	step(&p, POLICY_SAID_READY, 0, now);
+	now += SEC(60);
+	step(&p, POLICY_HEARTBEAT, 100, now);
+	assert_int_equal(p.deadline.us - now, MS(300));
+}
+
 static void test_heartbeat_intervals_are_clamped(void **state)
 {
 	(void)state;
@@ -207,6 +233,7 @@ static void test_heartbeat_intervals_are_clamped(void **state)
 		policy_init(&p, 1000, at(0));
 		step(&p, POLICY_START, 0, 0);
 		step(&p, POLICY_SPAWNED, 0, 0);
+		step(&p, POLICY_SAID_READY, 0, 0);
 		step(&p, POLICY_HEARTBEAT, cases[i].ms, 0);
 		assert_int_equal(p.deadline.us, cases[i].deadline);
 	}
@@ -221,6 +248,7 @@ static void test_a_held_up_supervisor_judges_nobody(void **state)
 	assert_int_equal(p.deadline.us, INT64_MAX);
 	step(&p, POLICY_START, 0, 0);
 	step(&p, POLICY_SPAWNED, 0, 0);
+	step(&p, POLICY_SAID_READY, 0, 0);
 	step(&p, POLICY_HEARTBEAT, 0, 0);
 	policy_forgive(&p, SEC(5));
 	assert_string_equal(step(&p, POLICY_TICK, 0, SEC(5)), "");
@@ -332,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_random_kills_are_replaced_at_once),
 		cmocka_unit_test(test_exit_config_is_final_until_asked),
 		cmocka_unit_test(test_watchdog),
+		cmocka_unit_test(test_watchdog_grows_patient),
 		cmocka_unit_test(test_heartbeat_intervals_are_clamped),
 		cmocka_unit_test(test_a_held_up_supervisor_judges_nobody),
 		cmocka_unit_test(test_restart_on_request),
