@@ -26,7 +26,8 @@ import kube_scale
 from kube_tools import Rows
 from lab.kube import HELM, MIDDLE, NEWEST, missing
 
-DEFAULTS = {"runs": "100", "nodes": "3", "first": "no", "services": "10000", "slices": "20000", "sizes": "1000,3000,10000", "seconds": "300"}
+DEFAULTS = {"runs": "100", "nodes": "3", "first": "no", "services": "10000", "slices": "20000", "sizes": "1000,3000,10000",
+            "seconds": "300"}
 
 
 def latency(o):

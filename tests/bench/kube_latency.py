@@ -118,7 +118,8 @@ def controllers(done, ctl, bare, nodes, rows):
     for who, where, names in (("Ingot", ctl, [n for n in done if done[n][0] != "bare"]),
                               ("bare client", bare, [n for n in done if done[n][0] == "bare"])):
         rows.add("ADDED arrives -> PATCH leaves", who,
-                 [where.patches[n] - where.events["ADDED", n] for n in names if n in where.patches and ("ADDED", n) in where.events])
+                 [where.patches[n] - where.events["ADDED", n] for n in names
+                  if n in where.patches and ("ADDED", n) in where.events])
         rows.add("POST sent -> address at a node", who,
                  [nodes[0].events["MODIFIED", n] - done[n][1] for n in names if ("MODIFIED", n) in nodes[0].events])
     rows.add("POST alone", "both", [d[2] for d in done.values()])

@@ -61,7 +61,8 @@ class Crowd(KubeHouse):
     def bare(self, verb, prefix, n):
         """Seconds that the bare client takes, with the controller's rights."""
         program = self.node.bin.parent / "tests/kube_bare"
-        took = float(self.lab.space("ctl1").run(program, self.pod["ctl1"].kubeconfig, verb, prefix, n, IN_FLIGHT, timeout=PATIENCE))
+        took = float(self.lab.space("ctl1").run(program, self.pod["ctl1"].kubeconfig, verb, prefix, n, IN_FLIGHT,
+                                                timeout=PATIENCE))
         say(f"bare client: {verb} of {n} took {took:.1f} s")
         return took
 
@@ -227,7 +228,8 @@ def scale(new_lab, sizes):
         say(f"{n} Services")
         with new_lab() as lab:
             columns.append(scale_point(lab, n))
-    names = ("pool added at n waiting -> last address", "first start of a node -> last UPDATE", "first start of a node -> last ARP",
+    names = ("pool added at n waiting -> last address",
+             "first start of a node -> last UPDATE", "first start of a node -> last ARP",
              "restart with its state file -> last UPDATE", "restart with its state file -> last ARP",
              "restart without -> last UPDATE", "restart without -> last ARP",
              "controller restarted -> leads", "controller restarted -> all adopted", "writes of the restarted controller")

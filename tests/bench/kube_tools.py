@@ -32,7 +32,8 @@ class Rows:
                 print(f"{what:<42}{who:<13}     none")
                 continue
             medians.setdefault(what, {})[who] = v[len(v) // 2]
-            print(f"{what:<42}{who:<13}{v[len(v) // 2]:>9.2f}{v[min(len(v) - 1, int(len(v) * .99))]:>9.2f}{v[-1]:>9.2f}{len(v):>9}")
+            p50, p99 = v[len(v) // 2], v[min(len(v) - 1, int(len(v) * .99))]
+            print(f"{what:<42}{who:<13}{p50:>9.2f}{p99:>9.2f}{v[-1]:>9.2f}{len(v):>9}")
         for what, m in medians.items():
             if "Ingot" in m and "bare client" in m:
                 print(f"{what:<42}{'ratio':<13}{m['Ingot'] / m['bare client']:>9.2f}")

@@ -10,9 +10,9 @@
 #include "watcher/k8s/report/jobs.h"
 
 enum {
-	EVENTS_QUEUE = 8192, /* that wait to be written */
-	EVENTS_KNOWN = 4096, /* written ones that a repetition finds again, and as many sources and texts */
-	EVENTS_SIMILAR = 10, /* that differ in their notes only; the next one is combined */
+	EVENTS_QUEUE = 32768, /* that wait to be written */
+	EVENTS_KNOWN = 4096,  /* written ones that a repetition finds again, and as many sources and texts */
+	EVENTS_SIMILAR = 10,  /* that differ in their notes only; the next one is combined */
 	EVENTS_SIMILAR_S = 600, /* as long as they come closer than this */
 	EVENTS_BURST = 25,	/* of one source about one Service */
 	EVENTS_REFILL_S = 300,	/* and one more every */
