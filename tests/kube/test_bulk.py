@@ -10,6 +10,7 @@ from lab.net import wait_for
 
 N = int(os.environ.get("INGOT_TEST_SERVICES", "1000"))
 PATIENCE = 60 + N / 20  # seconds
+PAUSE = 0.3 + N / 4000  # between two looks at everything, which cost the server much
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def quiet(house, seconds=3):
         if last.get("n") != n:
             last.update(n=n, at=time.monotonic())
         return time.monotonic() - last["at"] > seconds
-    wait_for(fact, PATIENCE, "Ingot to have nothing left to write", 0.5)
+    wait_for(fact, PATIENCE, "Ingot to have nothing left to write", PAUSE)
 
 
 def written(house, since):
@@ -60,7 +61,7 @@ def test_all_get_addresses_and_are_announced(house):
     began = time.monotonic()
     house.client.many(create, names())
     created = time.monotonic()
-    wait_for(lambda: len(house.addresses()) == N, PATIENCE, f"{N} Services with addresses", 0.5)
+    wait_for(lambda: len(house.addresses()) == N, PATIENCE, f"{N} Services with addresses", PAUSE)
     addressed = time.monotonic()
     wait_for(lambda: routes(house) == N, PATIENCE, f"{N} routes in FRR", 0.5)
     print(f"{N} Services: created in {created - began:.1f} s, the last address {addressed - created:.1f} s later, the last "
@@ -124,4 +125,4 @@ def test_all_deleted_again(house):
     house.client.many(delete, names())
     wait_for(lambda: routes(house) == 0, PATIENCE, "FRR to lose all of them", 0.5)
     wait_for(lambda: {o["status"]["serviceName"] for o in house.statuses("ServiceBGPStatus")} == {"probe", "in-more"},
-             PATIENCE, "their statuses to go", 0.5)
+             PATIENCE, "their statuses to go", PAUSE)

@@ -368,6 +368,8 @@ class Kube:
             for line in f:
                 if not line.endswith("}\n"):
                     break  # being written
+                if account and account not in line:
+                    continue  # quicker than to decode it
                 e = json.loads(line)
                 if stage and e["stage"] != stage:
                     continue

@@ -146,7 +146,8 @@ def test_series_of_five_rounds(wire):
                 wire.say("own 10.9.0.100 1")
     assert [op for _, op in seen] == [1, 2] * 5
     gaps = [b[0] - a[0] for a, b in zip(seen[::2], seen[2::2])]
-    assert all(1.05 < g < 1.6 for g in gaps), gaps
+    # A reader that is woken late makes one gap longer and the next one shorter; their sum stays.
+    assert all(0.8 < g < 1.6 for g in gaps) and 4.2 < sum(gaps) < 5, gaps
 
 
 def test_interface_that_comes_later(wire):
