@@ -62,7 +62,7 @@ static int64_t delay(struct world *w)
 {
 	if (w->faults && !w->deletes && roll(&w->dice, 20) == 0)
 		return (int64_t)roll(&w->dice, SEC(12));
-	return MS(1) + (int64_t)roll(&w->dice, MS(w->faults ? 400 : 40));
+	return MS(1) + (int64_t)roll(&w->dice, w->faults ? 400000 : 40000);
 }
 
 static struct message *post(struct world *w, enum message_kind kind, unsigned who)

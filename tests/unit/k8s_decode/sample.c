@@ -119,7 +119,7 @@ static const ProtobufCMessageDescriptor *type_of(const char *kind)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		if (strcmp(types[i]->short_name, kind) == 0)
 			return types[i];
-	must(!"a kind that has no protobuf encoding here");
+	must(false); /* a kind that has no protobuf encoding here */
 	return NULL;
 }
 
