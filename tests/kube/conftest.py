@@ -77,9 +77,15 @@ def lab(version):
 
 
 @pytest.fixture(scope="module")
-def house(lab, version):
+def options():
+    """More options for ingotd."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def house(lab, version, options):
     """A control plane, three nodes, one controller, two routers, everything running; shared by the tests of one file."""
-    h = KubeHouse(lab, version)
+    h = KubeHouse(lab, version, options=options)
     h.install()
     h.base_manifests()
     h.endpoints()

@@ -9,25 +9,17 @@ import pytest
 from lab import bgpcap
 from lab import manifests as m
 from lab.demo import Fetcher, settle
-from lab.kubehouse import KubeHouse
 from lab.net import wait_for
 
 OUTAGE = float(os.environ.get("INGOT_TEST_OUTAGE", "10"))  # seconds; 600 for the ten minutes
 
 
 @pytest.fixture(scope="module")
-def house(lab):
+def options(lab):
     """The gossip key is a mounted file, as it has to be for L2 to work after a cold start without the API server."""
     key = lab.dir / "gossip.key"
     key.write_text("the lab's own shared secret\n")
-    h = KubeHouse(lab, options=(f"--gossip-key-file={key}",))
-    h.install()
-    h.base_manifests()
-    h.endpoints()
-    h.routers()
-    h.pods()
-    h.start()
-    return h
+    return (f"--gossip-key-file={key}",)
 
 
 @pytest.fixture(scope="module", autouse=True)
