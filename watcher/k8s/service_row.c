@@ -55,6 +55,7 @@ static int set_seen(struct row *r, const char *uid, const char *rv, struct strbu
 int service_row_saw(struct row *r, const char *uid, const char *rv, const Ingot__Service *s)
 {
 	struct strbuf seen = { 0 };
+	r->other_type = *s->type && !service_is_load_balancer(s);
 	for (size_t i = 0; i < s->n_ingress; i++)
 		strbuf_fmt(&seen, "%s\n", *s->ingress[i]->ip ? s->ingress[i]->ip : "?");
 	add_pool(&seen,
@@ -120,6 +121,8 @@ bool service_row_differs(const struct row *r)
 		return false;
 	if (r->n_want == 0)
 		return r->clear && r->has_status;
+	if (r->other_type)
+		return false; /* the allocator is about to say so */
 	return !r->seen || strcmp(r->seen, r->want) != 0;
 }
 

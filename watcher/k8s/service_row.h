@@ -18,6 +18,8 @@ struct row {
 	unsigned attempts;
 	bool look_first;     /* what the server has is uncertain: read it before writing */
 	bool exists, wanted; /* uid .. seen, want_.. are valid */
+	bool other_type;     /* no LoadBalancer: the server takes no address for it */
+	bool news;	     /* something changed since the request under way left */
 	bool has_status;     /* any ingress, or the annotation */
 	bool clear;	     /* of the assignment without addresses */
 	bool reading;	     /* the request under way is one that reads */

@@ -90,6 +90,7 @@ static void forget(struct service_status_desk *d, struct row *r)
 /* Something about it changed: compare, at once. */
 static void look(struct service_status_desk *d, struct row *r)
 {
+	r->news |= r->queued == ROW_UNDER_WAY;
 	if (d->paused || !service_row_differs(r))
 		return;
 	if (r->queued == ROW_LATER)
@@ -185,6 +186,7 @@ static bool write_out(struct service_status_desk *d, struct row *r, struct write
 	r->queued = ROW_UNDER_WAY;
 	r->look_first = false;
 	r->reading = reading;
+	r->news = false;
 	d->writes += !reading;
 	return true;
 }
@@ -245,6 +247,11 @@ static int64_t wait_of(struct service_status_desk *d, const struct row *r, const
 
 static void fail(struct service_status_desk *d, struct row *r, const struct write_outcome *o, mono_t now)
 {
+	/* What was refused is not what is wanted any more. */
+	if (r->news && !may_pass_soon(o->status)) {
+		look(d, r);
+		return;
+	}
 	if ((o->status == 401 || o->status == 403) && mono_reached(now, d->closed_until))
 		d->closed_until = mono_add(now, backoff_next(&d->brake));
 	make_later(d, r, mono_add(now, wait_of(d, r, o)));
