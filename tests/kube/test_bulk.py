@@ -8,7 +8,7 @@ from lab import manifests as m
 from lab.kubehouse import KubeHouse, service, slices
 from lab.net import wait_for
 
-N = int(os.environ.get("INGOT_TEST_SERVICES", "1000"))
+N = int(os.environ.get("INGOT_TEST_SERVICES", "500"))
 PATIENCE = 60 + N / 20  # seconds
 PAUSE = 0.3 + N / 4000  # between two looks at everything, which cost the server much
 

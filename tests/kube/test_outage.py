@@ -11,7 +11,7 @@ from lab import manifests as m
 from lab.demo import Fetcher, settle
 from lab.net import wait_for
 
-OUTAGE = float(os.environ.get("INGOT_TEST_OUTAGE", "10"))  # seconds; 600 for the ten minutes
+OUTAGE = float(os.environ.get("INGOT_TEST_OUTAGE", "6"))  # seconds; 600 for the ten minutes
 
 
 @pytest.fixture(scope="module")

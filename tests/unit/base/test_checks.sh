@@ -67,6 +67,7 @@ tree() {
 	touch "$dir/tree/lib/base/addr.h" "$dir/tree/lib/model/config.h" "$dir/tree/watcher/list.h"
 	local file=$1
 	shift
+	mkdir -p "$dir/tree/$(dirname "$file")"
 	printf '%s\n' "$@" >"$dir/tree/$file"
 }
 

@@ -41,8 +41,8 @@ static void end(struct world *w)
 }
 
 /* addresses: "a b" or "". */
-static void saw(struct world *w, const char *key, const char *uid, const char *rv, const char *addresses,
-		const char *pool)
+static void saw_type(struct world *w, const char *key, const char *uid, const char *rv, const char *type,
+		     const char *addresses, const char *pool)
 {
 	char copy[200], *save = NULL;
 	Ingot__Service s = INGOT__SERVICE__INIT;
@@ -50,6 +50,7 @@ static void saw(struct world *w, const char *key, const char *uid, const char *r
 	Ingot__KeyValue annotation = INGOT__KEY_VALUE__INIT, *annotations[] = { &annotation };
 	Ingot__LoadBalancerIngress entry[4], *entries[4];
 	s.meta = &meta;
+	s.type = text(type);
 	s.ingress = entries;
 	annotation.key = text(ANNOTATION_FROM_POOL);
 	annotation.value = text(pool);
@@ -65,6 +66,12 @@ static void saw(struct world *w, const char *key, const char *uid, const char *r
 		s.n_ingress++;
 	}
 	assert_int_equal(service_status_saw(&w->d, key, uid, rv, &s), 0);
+}
+
+static void saw(struct world *w, const char *key, const char *uid, const char *rv, const char *addresses,
+		const char *pool)
+{
+	saw_type(w, key, uid, rv, "LoadBalancer", addresses, pool);
 }
 
 static void want(struct world *w, const char *key, const char *uid, const char *addresses, const char *pool,
@@ -423,6 +430,38 @@ static void changed_while_under_way(void **unused)
 	end(&w);
 }
 
+/* What the server refuses is not what is wanted any more: no minute of waiting for that. */
+static void refused_when_already_something_else_is_wanted(void **unused)
+{
+	struct world w;
+	(void)unused;
+	assigning(&w);
+	want(&w, KEY, "u1", "192.0.2.2", "p", false);
+	answer(&w, 422, NULL, NULL, NULL, NULL);
+	assert_int_equal(next(&w, WRITE_PATCH, SUBRESOURCE), 0);
+	assert_non_null(strstr(w.w.body, "192.0.2.2"));
+	answer(&w, 422, NULL, NULL, NULL, NULL); /* this one was the last word */
+	assert_int_equal(next(&w, WRITE_PATCH, SUBRESOURCE), SEC(60));
+	end(&w);
+}
+
+/* The type changed before the allocator heard of it: no server takes an address then. */
+static void no_address_for_another_type(void **unused)
+{
+	struct world w;
+	(void)unused;
+	assigning(&w);
+	saw_type(&w, KEY, "u1", "11", "ClusterIP", "", "");
+	answer(&w, 422, NULL, NULL, NULL, NULL);
+	assert_true(is_quiet(&w));
+	want(&w, KEY, "u1", "", "", true);
+	assert_true(is_quiet(&w));
+	saw_type(&w, KEY, "u1", "12", "LoadBalancer", "", "");
+	want(&w, KEY, "u1", "192.0.2.1", "p", false);
+	assert_int_equal(next(&w, WRITE_PATCH, SUBRESOURCE), 0);
+	end(&w);
+}
+
 static void deleted_while_under_way(void **unused)
 {
 	struct world w;
@@ -503,6 +542,8 @@ int main(void)
 		cmocka_unit_test(failures_double_their_wait),
 		cmocka_unit_test(an_answer_that_is_older_than_the_watch),
 		cmocka_unit_test(changed_while_under_way),
+		cmocka_unit_test(refused_when_already_something_else_is_wanted),
+		cmocka_unit_test(no_address_for_another_type),
 		cmocka_unit_test(deleted_while_under_way),
 		cmocka_unit_test(paused_and_on_again),
 		cmocka_unit_test(first_come_first_served),
