@@ -13,6 +13,11 @@ void map_seed(const uint8_t key[static 16])
 	memcpy(seed, key, sizeof seed);
 }
 
+uint32_t map_hash(const void *key, size_t len)
+{
+	return (uint32_t)siphash24(seed, key, len);
+}
+
 void map_init(struct map *m)
 {
 	*m = (struct map){ 0 };
@@ -33,7 +38,7 @@ void map_fini(struct map *m, void (*free_value)(void *value))
 }
 
 /* The place that points to the entry with this key, or to the NULL at the end of its chain. */
-static struct map_entry **find(const struct map *m, const void *key, size_t len, uint64_t hash)
+static struct map_entry **find(const struct map *m, const void *key, size_t len, uint32_t hash)
 {
 	struct map_entry **at = &m->bucket[hash & (m->n_buckets - 1)];
 	while (*at) {
@@ -47,7 +52,7 @@ static struct map_entry **find(const struct map *m, const void *key, size_t len,
 
 struct map_entry *map_find_n(const struct map *m, const void *key, size_t len)
 {
-	return m->n ? *find(m, key, len, siphash24(seed, key, len)) : NULL;
+	return m->n ? *find(m, key, len, map_hash(key, len)) : NULL;
 }
 
 void *map_get_n(const struct map *m, const void *key, size_t len)
@@ -77,12 +82,12 @@ static void grow(struct map *m)
 	m->n_buckets = n;
 }
 
-static struct map_entry *entry_new(const void *key, size_t len, uint64_t hash, void *value)
+static struct map_entry *entry_new(const void *key, size_t len, uint32_t hash, void *value)
 {
 	struct map_entry *e = malloc(sizeof *e + len + 1);
 	if (!e)
 		return NULL;
-	*e = (struct map_entry){ .value = value, .hash = hash, .key_len = len };
+	*e = (struct map_entry){ .value = value, .hash = hash, .key_len = (uint32_t)len };
 	if (len)
 		memcpy(e->key, key, len);
 	e->key[len] = 0;
@@ -91,9 +96,9 @@ static struct map_entry *entry_new(const void *key, size_t len, uint64_t hash, v
 
 int map_set_n(struct map *m, const void *key, size_t len, void *value, void **old)
 {
-	if (len > SIZE_MAX / 2)
+	if (len > UINT32_MAX)
 		return -ENOMEM;
-	uint64_t hash = siphash24(seed, key, len);
+	uint32_t hash = map_hash(key, len);
 	struct map_entry *e = m->n ? *find(m, key, len, hash) : NULL;
 	if (e) {
 		if (old)
@@ -126,7 +131,7 @@ void *map_del_n(struct map *m, const void *key, size_t len)
 {
 	if (m->n == 0)
 		return NULL;
-	struct map_entry **at = find(m, key, len, siphash24(seed, key, len));
+	struct map_entry **at = find(m, key, len, map_hash(key, len));
 	struct map_entry *e = *at;
 	if (!e)
 		return NULL;

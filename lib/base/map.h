@@ -12,8 +12,8 @@ struct map_entry {
 	struct map_entry *next, *prev; /* insertion order */
 	struct map_entry *chain;
 	void *value;
-	uint64_t hash;
-	size_t key_len;
+	uint32_t hash;
+	uint32_t key_len;
 	char key[]; /* NUL-terminated too */
 };
 struct map {
@@ -24,6 +24,7 @@ struct map {
 /* Set once per process by the shell from getrandom(); tests leave it zero. */
 void map_seed(const uint8_t key[static 16]);
 uint64_t siphash24(const uint8_t key[static 16], const void *data, size_t len);
+uint32_t map_hash(const void *key, size_t len); /* with that key */
 
 void map_init(struct map *m);
 /* Free all entries; free_value (may be NULL) is called for each value. */
