@@ -19,10 +19,11 @@
 #include "lib/base/cur.h"
 #include "lib/base/map.h"
 #include "lib/base/must.h"
+#include "lib/run/fdio.h"
 
 enum { SLOTS = 2, HEADER = 40 };
 #define MEMFILE_MAGIC 0x696e676f746d6631u /* "ingotmf1" */
-#define SLOT_SPACE    ((off_t)1 << 40)
+#define SLOT_SPACE    ((uint64_t)1 << 40)
 #define MOST_BYTES    ((uint64_t)1 << 32)
 
 struct slot {
@@ -37,46 +38,12 @@ static uint64_t checksum(const void *data, size_t len)
 	return siphash24(key, data, len);
 }
 
-static int write_all(int fd, const void *data, size_t len, off_t at)
-{
-	const char *p = data;
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Bytes read before the end of the file, or a negative errno. */
-static ssize_t read_all(int fd, void *data, size_t len, off_t at)
-{
-	char *p = data;
-	size_t done = 0;
-	while (done < len) {
-		ssize_t n = pread(fd, p + done, len - done, at + (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 static int read_slot(int fd, unsigned i, struct slot *ret)
 {
 	static const uint8_t zero[HEADER];
 	uint8_t raw[HEADER] = { 0 };
 	struct slot s = { 0 };
-	ssize_t n = read_all(fd, raw, sizeof raw, (off_t)i * SLOT_SPACE);
+	ssize_t n = fdio_read(fd, raw, sizeof raw, i * SLOT_SPACE);
 	if (n < 0)
 		return (int)n;
 	s.blank = memcmp(raw, zero, sizeof raw) == 0;
@@ -120,20 +87,20 @@ int memfile_write(int fd, const void *data, size_t len)
 	}
 	bool second_is_newest = s[1].valid && (!s[0].valid || s[1].generation > s[0].generation);
 	unsigned newest = second_is_newest ? 1 : 0, target = second_is_newest ? 0 : 1;
-	off_t at = (off_t)target * SLOT_SPACE;
+	uint64_t at = target * SLOT_SPACE;
 	struct slot next = { .len = len, .sum = checksum(data, len) };
 	next.generation = (s[newest].valid ? s[newest].generation : 0) + 1;
-	int r = write_all(fd, raw, HEADER, at);
+	int r = fdio_write(fd, raw, HEADER, at);
 	if (r == 0)
-		r = write_all(fd, data, len, at + HEADER);
+		r = fdio_write(fd, data, len, at + HEADER);
 	if (r < 0)
 		return r;
 	encode_header(raw, &next);
-	r = write_all(fd, raw, HEADER, at);
+	r = fdio_write(fd, raw, HEADER, at);
 	if (r == 0)
 		/* Only to save memory; the older snapshot does no harm when it stays. */
-		(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)newest * SLOT_SPACE,
-				SLOT_SPACE);
+		(void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(newest * SLOT_SPACE),
+				(off_t)SLOT_SPACE);
 	return r;
 }
 
@@ -143,7 +110,7 @@ static int read_bytes(int fd, unsigned i, const struct slot *s, void **ret)
 	void *data = malloc(s->len ? (size_t)s->len : 1);
 	if (!data)
 		return -ENOMEM;
-	ssize_t n = read_all(fd, data, (size_t)s->len, (off_t)i * SLOT_SPACE + HEADER);
+	ssize_t n = fdio_read(fd, data, (size_t)s->len, i * SLOT_SPACE + HEADER);
 	if (n < 0 || (uint64_t)n != s->len || checksum(data, (size_t)s->len) != s->sum) {
 		free(data);
 		return n < 0 ? (int)n : -EBADMSG;

@@ -1,5 +1,6 @@
-/* Whole reads and writes at an offset. Runs in the watcher, on its memfd and its state file. */
-#include "watcher/k8s/keep/fdio.h"
+/* Whole reads and writes at an offset. Runs in daemons that retain state, and in the watcher on its state
+ * file. */
+#include "lib/run/fdio.h"
 
 #include <errno.h>
 #include <unistd.h>

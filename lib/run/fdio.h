@@ -1,6 +1,6 @@
-/* Whole reads and writes at an offset. Private to keep. */
-#ifndef INGOT_WATCHER_K8S_FDIO_H
-#define INGOT_WATCHER_K8S_FDIO_H
+/* Whole reads and writes at an offset, of files that outlive their writer. */
+#ifndef INGOT_RUN_FDIO_H
+#define INGOT_RUN_FDIO_H
 
 #include <stddef.h>
 #include <stdint.h>
