@@ -10,7 +10,8 @@
 
 enum { ACCEPTS_PER_TURN = 16, BURST = 5 };
 
-/* "ADDRESS:PORT", "[ADDRESS]:PORT"; the port may be left out. */
+/* "ADDRESS:PORT", "[ADDRESS]:PORT"; the port may be left out, and so may the address: all of both families.
+ */
 static bool parse(const char *text, addr_t *address, uint16_t *port)
 {
 	const char *end, *colon;
@@ -28,7 +29,8 @@ static bool parse(const char *text, addr_t *address, uint16_t *port)
 	if (colon && !str_to_u64(colon + 1, strlen(colon + 1), UINT16_MAX, &n))
 		return false;
 	*port = (uint16_t)n;
-	return n > 0 && addr_parse_n(text, (size_t)(end - text), address);
+	*address = (addr_t){ 0 };
+	return n > 0 && (end == text || addr_parse_n(text, (size_t)(end - text), address));
 }
 
 int listen_open(struct bgpd *b)

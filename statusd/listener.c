@@ -12,7 +12,7 @@
 
 enum { BACKLOG = 64 };
 
-/* "1.2.3.4:80" or "[::1]:80"; false when malformed. Port 0 is fine. */
+/* "1.2.3.4:80", "[::1]:80" or ":80" (FAMILY_NONE); false when malformed. Port 0 is fine. */
 static bool split(const char *text, addr_t *address, uint16_t *port)
 {
 	const char *colon = strrchr(text, ':');
@@ -26,7 +26,8 @@ static bool split(const char *text, addr_t *address, uint16_t *port)
 		n -= 2;
 	}
 	*port = (uint16_t)p;
-	return addr_parse_n(text, n, address);
+	*address = (addr_t){ 0 };
+	return n == 0 || addr_parse_n(text, n, address);
 }
 
 static socklen_t to_sockaddr(addr_t a, uint16_t port, struct sockaddr_storage *ret)
@@ -50,16 +51,27 @@ static int listen_on(addr_t a, uint16_t port)
 {
 	struct sockaddr_storage to;
 	socklen_t len = to_sockaddr(a, port, &to);
-	int on = 1, s = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, off = 0, s = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (s < 0)
 		return -errno;
 	setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (a.family == FAMILY_NONE)
+		setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 	if (bind(s, (const struct sockaddr *)&to, len) < 0 || listen(s, BACKLOG) < 0) {
 		int error = -errno;
 		close(s);
 		return error;
 	}
+	return s;
+}
+
+/* FAMILY_NONE: every address of both families, of IPv4 alone where the kernel has no IPv6. */
+static int listen_on_any(uint16_t port)
+{
+	int s = listen_on((addr_t){ 0 }, port);
+	if (s == -EAFNOSUPPORT || s == -EADDRNOTAVAIL)
+		s = listen_on((addr_t){ .family = FAMILY_V4 }, port);
 	return s;
 }
 
@@ -80,7 +92,7 @@ int listener_open(struct daemon *d, const char *name, const char *address_port)
 	}
 	if (port == 0)
 		return -1;
-	s = listen_on(address, port);
+	s = address.family == FAMILY_NONE ? listen_on_any(port) : listen_on(address, port);
 	if (s < 0) {
 		log_line(LOG_ERROR, name, "badListener", "cannot listen on %s: %s; nothing is served there",
 			 address_port, strerror(-s));

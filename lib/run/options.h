@@ -34,8 +34,8 @@
 	  "file with the shared secret; default: the Secret of --ml-secret-name")                            \
 	X(secret_name, "ml-secret-name", "INGOT_ML_SECRET_NAME", "memberlist", "NAME",                       \
 	  READS(WATCHER) | READS(GOSSIPD), "Secret with the shared secret of gossip")                        \
-	X(metrics, "metrics", "INGOT_METRICS", "0.0.0.0:9120", "ADDRESS:PORT", READS(STATUSD),               \
-	  "metrics listener; empty or port 0 turns it off")                                                  \
+	X(metrics, "metrics", "INGOT_METRICS", ":9120", "ADDRESS:PORT", READS(STATUSD),                      \
+	  "metrics listener; without ADDRESS all of both families; empty or port 0 turns it off")            \
 	X(health, "health", "INGOT_HEALTH", "127.0.0.1:17472", "ADDRESS:PORT", READS(STATUSD),               \
 	  "health listener; empty or port 0 turns it off")                                                   \
 	X(bgp_listen, "bgp-listen", "INGOT_BGP_LISTEN", "", "ADDRESS:PORT", READS(BGPD),                     \

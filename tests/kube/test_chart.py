@@ -91,9 +91,9 @@ def test_values_reach_the_pods():
                      "--set=fullnameOverride=lb,speaker.tolerateMaster=false,speaker.ignoreExcludeLB=true")
     node, controller = container(objects, "DaemonSet"), container(objects, "Deployment")
     assert {"--bgp-listen=[::]:179", "--gossip-key-file=/etc/ml_secret_key/secretkey", "--ml-secret-name=key", "--coexist=true",
-            "--lb-class=a.b/c", "--ignore-exclude-lb=true", "--metrics=0.0.0.0:0"} <= set(node["args"])
+            "--lb-class=a.b/c", "--ignore-exclude-lb=true", "--metrics=:0"} <= set(node["args"])
     assert "NET_BIND_SERVICE" in node["securityContext"]["capabilities"]["add"]
-    assert "--health=0.0.0.0:18000" in controller["args"] and "ports" not in controller
+    assert "--health=:18000" in controller["args"] and "ports" not in controller
     pod = one(objects, "DaemonSet")["spec"]["template"]["spec"]
     assert {"name": "memberlist", "secret": {"secretName": "key", "optional": True}} in pod["volumes"] and "tolerations" not in pod
     assert {o["metadata"]["name"] for o in objects if o["kind"] == "ServiceAccount"} == {"lb-node", "lb-controller"}

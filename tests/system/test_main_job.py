@@ -116,6 +116,8 @@ def test_metrics_and_health(house):
     assert 'metallb_bgp_session_up{peer="10.50.0.1:179"' in text
     assert "metallb_speaker_announced" in text
     assert "metallb_allocator_addresses_in_use_total" in text
+    over_v6 = s.space.run("curl", "-gs", "http://[fd00:50::11]:9120/metrics")
+    assert "metallb_speaker_announced" in over_v6
     for path in ("healthz", "readyz"):
         code = s.space.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:17472/{path}")
         assert code == "200", path

@@ -97,7 +97,7 @@ runtimeClassName: {{ . }}
 - --role={{ .component }}
 - --source=k8s
 - --log-level={{ .values.logLevel }}
-- --metrics=0.0.0.0:{{ .root.Values.prometheus.metricsPort }}
+- --metrics=:{{ .root.Values.prometheus.metricsPort }}
 {{- with .root.Values.loadBalancerClass }}
 - --lb-class={{ . }}
 {{- end }}
