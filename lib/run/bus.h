@@ -17,6 +17,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "lib/base/metrics.h"
+#include "lib/base/hashtab.h"
 #include "lib/run/loop.h"
 #include "lib/run/topics.h"
 
@@ -46,6 +47,8 @@ void publisher_delete(struct publisher *p, const char *key);
 void publisher_synced(struct publisher *p); /* the table is complete from now on */
 size_t publisher_count(const struct publisher *p);
 bool publisher_has(const struct publisher *p, const char *key);
+/* The packed value, lent until the next change; NULL: there is none. */
+const void *publisher_get(const struct publisher *p, const char *key, size_t *len);
 
 struct topic_reader {
 	/* value is lent for the call. */
@@ -57,6 +60,10 @@ struct topic_reader {
 /* NULL when the topic's publisher does not run in this role (then nothing will ever come) or on failure with
  * errno. */
 struct subscriber *bus_subscribe(struct bus *b, enum topic t, const struct topic_reader *reader, void *ctx);
+/* The same, and the bus keeps the topic's table: *table (on success) has its struct row, and is good
+ * until bus_free. It has a change before the reader is told. reader->upsert may be NULL. */
+struct subscriber *bus_subscribe_table(struct bus *b, enum topic t, const struct topic_reader *reader,
+				       void *ctx, const struct hashtab **table);
 bool subscriber_synced(const struct subscriber *s);    /* a complete table was received once */
 uint64_t subscriber_epoch(const struct subscriber *s); /* the publisher's, 0 = none yet */
 

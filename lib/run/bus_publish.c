@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/base/hashtab.h"
 
 enum {
 	IDLE_US = 2000000,  /* repeat of the latest sequence while nothing happens */
@@ -19,18 +20,18 @@ enum {
 
 /* One key: its value, or the fact that it was deleted. */
 struct entry {
+	struct hashtab_node node;
 	struct entry *next, *prev; /* by last change, oldest first */
-	struct map_entry *slot;	   /* has the key */
 	uint64_t sequence;
-	uint8_t *data; /* packed value; NULL when empty or deleted */
-	size_t len;
+	uint32_t len; /* of the value */
 	bool is_deleted;
+	char key[]; /* NUL-terminated; then the packed value */
 };
 
 struct publisher {
 	struct bus *bus;
 	enum topic topic;
-	struct map entries;
+	struct hashtab entries;
 	struct entry *oldest, *newest;
 	size_t n_live, n_deleted;
 	uint64_t sequence;
@@ -54,6 +55,16 @@ static void list_remove(struct publisher *p, struct entry *e)
 	*(e->next ? &e->next->prev : &p->newest) = e->prev;
 }
 
+static struct entry *find(const struct publisher *p, const char *key)
+{
+	return (struct entry *)hashtab_find(&p->entries, key, strlen(key));
+}
+
+static uint8_t *data_of(struct entry *e)
+{
+	return (uint8_t *)e->key + e->node.key_len + 1;
+}
+
 static void publisher_send(struct publisher *p, Ingot__Op op, struct entry *e)
 {
 	struct bus *b = p->bus;
@@ -66,8 +77,8 @@ static void publisher_send(struct publisher *p, Ingot__Op op, struct entry *e)
 	if (e && e->len > INLINE_MAX) {
 		envelope.op = INGOT__OP__OP_IDLE; /* a gap: readers ask */
 	} else if (e) {
-		envelope.key = e->slot->key;
-		envelope.payload = (ProtobufCBinaryData){ e->len, e->data };
+		envelope.key = e->key;
+		envelope.payload = (ProtobufCBinaryData){ e->len, data_of(e) };
 	}
 	nng_msg *m = bus_message(1 + ingot__envelope__get_packed_size(&envelope));
 	if (!m)
@@ -136,25 +147,18 @@ struct publisher *bus_publish(struct bus *b, enum topic t)
 		return NULL;
 	p->bus = b;
 	p->topic = t;
-	map_init(&p->entries);
+	hashtab_init(&p->entries);
 	b->publisher[t] = p;
 	b->repeat_at = mono_min(b->repeat_at, mono_add(loop_now(b->loop), SETTLE_US));
 	bus_wake_at(b, b->repeat_at);
 	return p;
 }
 
-static void entry_free(void *entry)
-{
-	struct entry *e = entry;
-	free(e->data);
-	free(e);
-}
-
 void publisher_free(struct publisher *p)
 {
 	if (!p)
 		return;
-	map_fini(&p->entries, entry_free);
+	hashtab_fini(&p->entries, free);
 	free(p->scratch);
 	free(p);
 }
@@ -177,32 +181,38 @@ static int publisher_pack(struct publisher *p, const ProtobufCMessage *value, si
 	return 0;
 }
 
-static int entry_set(struct entry *e, const uint8_t *data, size_t len)
+static void entry_leave(struct publisher *p, struct entry *e)
 {
-	uint8_t *copy = NULL;
-	if (len > 0) {
-		copy = malloc(len);
-		if (!copy)
-			return -ENOMEM;
-		memcpy(copy, data, len);
-	}
-	free(e->data);
-	e->data = copy;
-	e->len = len;
-	return 0;
+	*(e->is_deleted ? &p->n_deleted : &p->n_live) -= 1;
+	hashtab_remove(&p->entries, &e->node);
+	list_remove(p, e);
+	free(e);
 }
 
-static struct entry *entry_new(struct publisher *p, const char *key, size_t key_len)
+/* The newest change: this value, or (data NULL) a deletion, in the place of old (may be NULL). NULL: out of
+ * memory, all is as before. */
+static struct entry *entry_enter(struct publisher *p, struct entry *old, const char *key, const uint8_t *data,
+				 size_t len)
 {
-	struct entry *e = calloc(1, sizeof(*e));
-	if (!e || map_set_n(&p->entries, key, key_len, e, NULL) < 0) {
+	size_t key_len = strlen(key);
+	struct entry *e = malloc(sizeof *e + key_len + 1 + len);
+	if (!e)
+		return NULL;
+	memcpy(e->key, key, key_len + 1);
+	if (old)
+		entry_leave(p, old);
+	if (hashtab_add(&p->entries, &e->node, e->key, key_len) < 0) {
+		must(!old); /* there was a place for that one */
 		free(e);
 		return NULL;
 	}
-	e->slot = map_find_n(&p->entries, key, key_len);
-	e->is_deleted = true;
-	p->n_deleted++;
+	e->len = (uint32_t)len;
+	e->is_deleted = data == NULL;
+	if (len > 0)
+		memcpy(data_of(e), data, len);
+	*(e->is_deleted ? &p->n_deleted : &p->n_live) += 1;
 	list_append(p, e);
+	e->sequence = ++p->sequence;
 	return e;
 }
 
@@ -215,21 +225,12 @@ int publisher_put(struct publisher *p, const char *key, const ProtobufCMessage *
 	int r = publisher_pack(p, value, &len);
 	if (r < 0)
 		return r;
-	struct entry *e = map_get_n(&p->entries, key, key_len);
-	if (e && !e->is_deleted && e->len == len && (len == 0 || memcmp(e->data, p->scratch, len) == 0))
+	struct entry *e = find(p, key);
+	if (e && !e->is_deleted && e->len == len && (len == 0 || memcmp(data_of(e), p->scratch, len) == 0))
 		return 0;
+	e = entry_enter(p, e, key, p->scratch, len);
 	if (!e)
-		e = entry_new(p, key, key_len);
-	if (!e || entry_set(e, p->scratch, len) < 0)
 		return -ENOMEM;
-	if (e->is_deleted) {
-		e->is_deleted = false;
-		p->n_deleted--;
-		p->n_live++;
-	}
-	list_remove(p, e);
-	list_append(p, e);
-	e->sequence = ++p->sequence;
 	publisher_changed(p, INGOT__OP__OP_UPSERT, e);
 	return 0;
 }
@@ -246,26 +247,27 @@ static void publisher_prune(struct publisher *p)
 		if (!e->is_deleted)
 			continue;
 		p->floor = e->sequence;
-		p->n_deleted--;
-		list_remove(p, e);
-		map_del_n(&p->entries, e->slot->key, e->slot->key_len);
-		entry_free(e);
+		entry_leave(p, e);
 	}
 }
 
 void publisher_delete(struct publisher *p, const char *key)
 {
-	struct entry *e = map_get(&p->entries, key);
+	struct entry *e = find(p, key);
 	if (!e || e->is_deleted)
 		return;
-	must(entry_set(e, NULL, 0) == 0);
-	e->is_deleted = true;
-	p->n_live--;
-	p->n_deleted++;
-	list_remove(p, e);
-	list_append(p, e);
-	e->sequence = ++p->sequence;
-	publisher_changed(p, INGOT__OP__OP_DELETE, e);
+	struct entry *small = entry_enter(p, e, e->key, NULL, 0);
+	if (!small) { /* then the value stays where it was, and only that */
+		small = e;
+		e->len = 0;
+		e->is_deleted = true;
+		p->n_live--;
+		p->n_deleted++;
+		list_remove(p, e);
+		list_append(p, e);
+		e->sequence = ++p->sequence;
+	}
+	publisher_changed(p, INGOT__OP__OP_DELETE, small);
 	publisher_prune(p);
 }
 
@@ -285,8 +287,17 @@ size_t publisher_count(const struct publisher *p)
 
 bool publisher_has(const struct publisher *p, const char *key)
 {
-	const struct entry *e = map_get(&p->entries, key);
+	const struct entry *e = find(p, key);
 	return e && !e->is_deleted;
+}
+
+const void *publisher_get(const struct publisher *p, const char *key, size_t *len)
+{
+	struct entry *e = find(p, key);
+	if (!e || e->is_deleted)
+		return NULL;
+	*len = e->len;
+	return data_of(e);
 }
 
 /* The oldest change that is newer than sequence. From the new end: askers have mostly missed little. */
@@ -311,7 +322,7 @@ static size_t fill_chunk(const struct publisher *p, struct entry *e, bool restar
 	for (; e && n < CHUNK_MAX_CHANGES; e = e->next) {
 		if (e->is_deleted && restart)
 			continue;
-		size_t size = e->len + e->slot->key_len + ENVELOPE_OVERHEAD;
+		size_t size = e->len + e->node.key_len + ENVELOPE_OVERHEAD;
 		if (n > 0 && bytes + size > BUS_CHUNK)
 			break;
 		bytes += size;
@@ -321,8 +332,8 @@ static size_t fill_chunk(const struct publisher *p, struct entry *e, bool restar
 		v->epoch = p->bus->epoch;
 		v->sequence = e->sequence;
 		v->op = e->is_deleted ? INGOT__OP__OP_DELETE : INGOT__OP__OP_UPSERT;
-		v->key = e->slot->key;
-		v->payload = (ProtobufCBinaryData){ e->len, e->data };
+		v->key = e->key;
+		v->payload = (ProtobufCBinaryData){ e->len, data_of(e) };
 		v->synced = p->synced;
 		pointers[n++] = v;
 	}

@@ -12,7 +12,9 @@
 #include <nng/protocol/pubsub0/sub.h>
 
 #include "lib/base/must.h"
+#include "lib/base/hashtab.h"
 #include "lib/model/limits.h"
+#include "lib/model/row.h"
 
 enum {
 	HOLD_FRAMES = 64, /* kept while a since is under way */
@@ -23,12 +25,6 @@ enum {
 	FAIL_DELAY_MIN_US = 20000,
 	FAIL_DELAY_MAX_US = 320000,
 	CLOCK_SLACK_US = 1000000,
-};
-
-/* What we remember of a key: enough to know an unchanged value and a key that did not come again. */
-struct known {
-	uint64_t hash;
-	uint32_t mark;
 };
 
 enum subscriber_state {
@@ -43,6 +39,7 @@ struct subscriber {
 	enum topic topic;
 	struct topic_reader reader;
 	bus_upsert_owned upsert_owned; /* instead of reader.upsert */
+	bool keeps;		       /* values, not only their hashes */
 	void *ctx;
 	enum subscriber_state state;
 	uint64_t epoch, applied;
@@ -50,7 +47,9 @@ struct subscriber {
 	bool sweep;	       /* keys with another mark go once the table is complete */
 	bool missed;	       /* frames were lost while a since was under way: ask once more */
 	uint32_t mark;
-	struct map known; /* key -> struct known */
+	/* Of struct row: enough to know an unchanged value (hash) and a key that did not come again (mark);
+	 * with `keeps` the value too. */
+	struct hashtab known;
 	uint64_t ask_id;
 	mono_t ask_at, calm_at;
 	int64_t gap_delay, fail_delay;
@@ -91,24 +90,27 @@ static void subscriber_gap(struct subscriber *s)
 	subscriber_wait(s, mono_add(now, s->gap_delay));
 }
 
-static void subscriber_remove(struct subscriber *s, const char *key)
+static void subscriber_remove(struct subscriber *s, struct row *row)
 {
-	struct known *k = map_get(&s->known, key);
-	if (!k)
-		return;
+	hashtab_remove(&s->known, &row->node);
 	if (s->reader.remove)
-		s->reader.remove(s->ctx, key);
-	free(map_del(&s->known, key));
+		s->reader.remove(s->ctx, row->key);
+	free(row);
+}
+
+static struct row *row_known(const struct subscriber *s, const char *key)
+{
+	return (struct row *)hashtab_find(&s->known, key, strlen(key));
 }
 
 static void subscriber_complete(struct subscriber *s)
 {
 	if (s->sweep) {
 		s->sweep = false;
-		map_each (&s->known, e) {
-			struct known *k = e->value;
-			if (k->mark != s->mark)
-				subscriber_remove(s, e->key);
+		hashtab_each (&s->known, node) {
+			struct row *row = (struct row *)node;
+			if (row->mark != s->mark)
+				subscriber_remove(s, row);
 		}
 	}
 	if (s->synced_epoch == s->epoch)
@@ -118,27 +120,41 @@ static void subscriber_complete(struct subscriber *s)
 		s->reader.synced(s->ctx);
 }
 
-static struct known *known_new(struct subscriber *s, const char *key)
+/* Remember this value of a key; was is its row, NULL = none yet. False when that was not possible: then
+ * nothing has changed. */
+static bool subscriber_remember(struct subscriber *s, struct row *was, const Ingot__Envelope *e,
+				uint64_t hash)
 {
-	if (map_len(&s->known) >= MAX_KEYS) {
-		bus_drop(s->bus, BUS_DROP_FULL);
-		return NULL;
+	if (was && !s->keeps) {
+		was->hash = hash;
+		return true;
 	}
-	struct known *k = calloc(1, sizeof(*k));
-	if (k && map_set(&s->known, key, k, NULL) == 0)
-		return k;
-	free(k);
-	bus_drop(s->bus, BUS_DROP_FULL);
-	return NULL;
+	struct row *row = NULL;
+	if (was || hashtab_len(&s->known) < MAX_KEYS)
+		row = row_new(e->key, e->payload.data, s->keeps ? e->payload.len : 0);
+	if (row && hashtab_add(&s->known, &row->node, row->key, row->node.key_len) < 0) {
+		free(row);
+		row = NULL;
+	}
+	if (!row) {
+		bus_drop(s->bus, BUS_DROP_FULL);
+		return false;
+	}
+	row->hash = hash;
+	row->mark = s->mark;
+	if (was)
+		hashtab_remove(&s->known, &was->node);
+	free(was);
+	return true;
 }
 
 static void subscriber_upsert(struct subscriber *s, const Ingot__Envelope *e)
 {
 	uint64_t hash = siphash24(s->bus->hash_key, e->payload.data, e->payload.len);
-	struct known *k = map_get(&s->known, e->key);
-	if (k) {
-		k->mark = s->mark; /* it is still there, even if its new value turns out unreadable */
-		if (k->hash == hash)
+	struct row *row = row_known(s, e->key);
+	if (row) {
+		row->mark = s->mark; /* it is still there, even if its new value turns out unreadable */
+		if (row->hash == hash)
 			return;
 	}
 	ProtobufCMessage *value = bus_wire_unpack(bus_wire_value_type(s->topic), &e->payload);
@@ -146,30 +162,25 @@ static void subscriber_upsert(struct subscriber *s, const Ingot__Envelope *e)
 		bus_drop(s->bus, BUS_DROP_PAYLOAD);
 		return;
 	}
-	if (!k)
-		k = known_new(s, e->key);
-	if (!k) {
-		protobuf_c_message_free_unpacked(value, NULL);
-		return;
-	}
-	k->hash = hash;
-	k->mark = s->mark;
-	if (s->upsert_owned) {
+	bool remembered = subscriber_remember(s, row, e, hash);
+	if (remembered && s->upsert_owned) {
 		s->upsert_owned(s->ctx, e->key, value);
 		return;
 	}
-	s->reader.upsert(s->ctx, e->key, value);
+	if (remembered && s->reader.upsert)
+		s->reader.upsert(s->ctx, e->key, value);
 	protobuf_c_message_free_unpacked(value, NULL);
 }
 
 static void subscriber_apply(struct subscriber *s, const Ingot__Envelope *e)
 {
+	struct row *row;
 	if (e->op == INGOT__OP__OP_UPSERT)
 		subscriber_upsert(s, e);
-	else if (e->op == INGOT__OP__OP_DELETE)
-		subscriber_remove(s, e->key);
 	else if (e->op == INGOT__OP__OP_SYNCED)
 		subscriber_complete(s);
+	else if (e->op == INGOT__OP__OP_DELETE && (row = row_known(s, e->key)))
+		subscriber_remove(s, row);
 }
 
 /* In state STREAM. */
@@ -381,7 +392,7 @@ void link_read_frames(void *socket, unsigned events)
 }
 
 static struct subscriber *subscriber_new(struct bus *b, enum topic t, const struct topic_reader *reader,
-					 bus_upsert_owned upsert, void *ctx)
+					 void *ctx)
 {
 	enum daemon_id publisher = topic_publisher(t);
 	uint8_t id = bus_wire_topic_id(t);
@@ -403,9 +414,8 @@ static struct subscriber *subscriber_new(struct bus *b, enum topic t, const stru
 	s->link = l;
 	s->topic = t;
 	s->reader = *reader;
-	s->upsert_owned = upsert;
 	s->ctx = ctx;
-	map_init(&s->known);
+	hashtab_init(&s->known);
 	b->subscriber[t] = s;
 	/* Without a connection yet, its arrival asks. */
 	subscriber_wait(s, l->frames_seen > 0 ? loop_now(b->loop) : MONO_NEVER);
@@ -415,13 +425,27 @@ static struct subscriber *subscriber_new(struct bus *b, enum topic t, const stru
 struct subscriber *bus_subscribe(struct bus *b, enum topic t, const struct topic_reader *reader, void *ctx)
 {
 	must(reader->upsert);
-	return subscriber_new(b, t, reader, NULL, ctx);
+	return subscriber_new(b, t, reader, ctx);
+}
+
+struct subscriber *bus_subscribe_table(struct bus *b, enum topic t, const struct topic_reader *reader,
+				       void *ctx, const struct hashtab **table)
+{
+	struct subscriber *s = subscriber_new(b, t, reader, ctx);
+	if (s) {
+		s->keeps = true;
+		*table = &s->known;
+	}
+	return s;
 }
 
 struct subscriber *bus_subscribe_owned(struct bus *b, enum topic t, const struct topic_reader *reader,
 				       bus_upsert_owned upsert, void *ctx)
 {
-	return subscriber_new(b, t, reader, upsert, ctx);
+	struct subscriber *s = subscriber_new(b, t, reader, ctx);
+	if (s)
+		s->upsert_owned = upsert;
+	return s;
 }
 
 bool subscriber_synced(const struct subscriber *s)
@@ -442,6 +466,6 @@ void subscriber_free(struct subscriber *s)
 		bus_cancel(s->bus, s->ask_id);
 	s->bus->subscriber[s->topic] = NULL;
 	subscriber_drop_held(s);
-	map_fini(&s->known, free);
+	hashtab_fini(&s->known, free);
 	free(s);
 }

@@ -11,6 +11,7 @@
 #include "lib/base/must.h"
 #include "lib/model/limits.h"
 #include "lib/model/objects.h"
+#include "lib/model/row.h"
 #include "tests/unit/model/build.h"
 
 static void test_kinds(void **state)
@@ -25,6 +26,33 @@ static void test_kinds(void **state)
 	assert_true(kind_is_namespaced(KIND_SERVICE));
 	assert_false(kind_is_namespaced(KIND_NODE));
 	assert_false(kind_is_namespaced(KIND_NAMESPACE));
+}
+
+static void test_row(void **state)
+{
+	static const uint8_t garbage[] = { 0x0a, 0x7f, 'x' };
+	char name[] = "web";
+	uint8_t value[100];
+	Ingot__ObjectMeta meta = INGOT__OBJECT_META__INIT;
+	Ingot__Namespace in = INGOT__NAMESPACE__INIT;
+	(void)state;
+	meta.name = name;
+	in.meta = &meta;
+	struct row *row = row_new("a/b", value, ingot__namespace__pack(&in, value)),
+		   *empty = row_new("", NULL, 0), *bad = row_new("a/b", garbage, sizeof garbage);
+	assert_true(row && empty && bad);
+	assert_string_equal(row->key, "a/b");
+	Ingot__Namespace *out = (Ingot__Namespace *)(void *)row_open(row, in.base.descriptor);
+	assert_string_equal(out->meta->name, "web");
+	ingot__namespace__free_unpacked(out, NULL);
+	out = (Ingot__Namespace *)(void *)row_open(empty, in.base.descriptor);
+	assert_non_null(out);
+	assert_null(out->meta);
+	ingot__namespace__free_unpacked(out, NULL);
+	assert_null(row_open(bad, in.base.descriptor));
+	free(row);
+	free(empty);
+	free(bad);
 }
 
 static void test_put_get_delete(void **state)
@@ -94,9 +122,9 @@ static void test_meta_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),	     cmocka_unit_test(test_put_get_delete),
-		cmocka_unit_test(test_cap),	     cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_meta_missing),
+		cmocka_unit_test(test_kinds),	       cmocka_unit_test(test_row),
+		cmocka_unit_test(test_put_get_delete), cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_keys),	       cmocka_unit_test(test_meta_missing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/model/row.h"
 #include "tests/unit/run/bus_fixture.h"
 
 struct pair {
@@ -93,6 +95,89 @@ static void snapshot_then_changes(void **state)
 	assert_int_equal(publisher_count(t->p), 1);
 	assert_true(publisher_has(t->p, "c"));
 	assert_false(publisher_has(t->p, "b"));
+	size_t len = 0;
+	const void *packed = publisher_get(t->p, "c", &len);
+	Ingot__Namespace *m = packed ? ingot__namespace__unpack(NULL, len, packed) : NULL;
+	assert_true(m && m->meta && m->meta->generation == 3);
+	ingot__namespace__free_unpacked(m, NULL);
+	assert_null(publisher_get(t->p, "b", &len));
+	assert_null(publisher_get(t->p, "never", &len));
+}
+
+struct table_reader {
+	const struct hashtab *table;
+	unsigned told, gone, synced;
+	unsigned want_told, want_gone, want_synced;
+};
+
+/* The reader is told when the table already has it. */
+static void on_row(void *ctx, const char *key, const ProtobufCMessage *value)
+{
+	struct table_reader *r = ctx;
+	const struct row *row = row_find(r->table, key);
+	uint8_t same[1000];
+	assert_true(protobuf_c_message_get_packed_size(value) <= sizeof same);
+	assert_non_null(row);
+	assert_int_equal(row->len, protobuf_c_message_pack(value, same));
+	assert_memory_equal(row->key + strlen(key) + 1, same, row->len);
+	r->told++;
+}
+
+static void on_row_gone(void *ctx, const char *key)
+{
+	struct table_reader *r = ctx;
+	assert_null(row_find(r->table, key));
+	r->gone++;
+}
+
+static void on_rows_synced(void *ctx)
+{
+	((struct table_reader *)ctx)->synced++;
+}
+
+static bool all_told(void *ctx)
+{
+	const struct table_reader *r = ctx;
+	return r->told == r->want_told && r->gone == r->want_gone && r->synced == r->want_synced;
+}
+
+static void table_wait(struct pair *t, struct table_reader *r, unsigned told, unsigned gone, unsigned synced)
+{
+	r->want_told = told;
+	r->want_gone = gone;
+	r->want_synced = synced;
+	run_until(t->f.loop, all_told, r);
+}
+
+static void the_bus_keeps_the_table(void **state)
+{
+	static const struct topic_reader reader = { on_row, on_row_gone, on_rows_synced };
+	struct pair *t = *state;
+	struct table_reader r = { 0 };
+	assert_non_null(bus_subscribe_table(t->gossipd, TOPIC_NAMESPACES, &reader, &r, &r.table));
+	put_value(t->p, "a", 1, 0);
+	put_value(t->p, "b", 2, 0);
+	publisher_synced(t->p);
+	table_wait(t, &r, 2, 0, 1);
+	put_value(t->p, "b", 4, 100);
+	publisher_delete(t->p, "a");
+	put_value(t->p, "c", 3, 0);
+	table_wait(t, &r, 4, 1, 1);
+	assert_int_equal(hashtab_len(r.table), 2);
+	ProtobufCMessage *m = row_open(row_find(r.table, "b"), &ingot__namespace__descriptor);
+	assert_non_null(m);
+	assert_int_equal(((const Ingot__Namespace *)(const void *)m)->meta->generation, 4);
+	protobuf_c_message_free_unpacked(m, NULL);
+
+	/* The publisher's next life knows nothing of "b". */
+	pair_restart_publisher(t);
+	put_value(t->p, "c", 3, 0);
+	put_value(t->p, "d", 5, 0);
+	publisher_synced(t->p);
+	table_wait(t, &r, 5, 2, 2);
+	assert_int_equal(hashtab_len(r.table), 2);
+	assert_null(row_find(r.table, "b"));
+	assert_non_null(row_find(r.table, "c"));
 }
 
 static void an_empty_table_is_synced_too(void **state)
@@ -277,6 +362,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, pair_open, pair_close)
 	const struct CMUnitTest tests[] = {
 		T(snapshot_then_changes),
+		T(the_bus_keeps_the_table),
 		T(an_empty_table_is_synced_too),
 		T(equal_values_are_not_told_again),
 		T(a_restarted_publisher_removes_nothing_before_it_is_synced),
