@@ -12,13 +12,17 @@ static const enum topic config_topics[] = { TOPIC_WATCHER_CONFIG, TOPIC_ALLOCATO
 struct config_summary config_summary(const struct state *s)
 {
 	struct config_summary sum = { false, false };
+	struct look l;
+	look_begin(&l, s);
 	for (size_t i = 0; i < sizeof config_topics / sizeof *config_topics; i++) {
-		map_each (&s->table[config_topics[i]], e) {
-			const Ingot__ConfigStatus *c = e->value;
-			sum.loaded |= c->loaded && config_topics[i] != TOPIC_WATCHER_CONFIG;
-			sum.stale |= c->stale;
+		hashtab_each (s->table[config_topics[i]], node) {
+			const Ingot__ConfigStatus *c =
+			    look_into(&l, config_topics[i], (const struct row *)node);
+			sum.loaded |= c && c->loaded && config_topics[i] != TOPIC_WATCHER_CONFIG;
+			sum.stale |= c && c->stale;
 		}
 	}
+	look_end(&l);
 	return sum;
 }
 
@@ -37,8 +41,12 @@ static void add_unique(json_t *array, char *const *texts, size_t n)
 
 bool source_is_stale(const struct state *s)
 {
-	const Ingot__SourceStatus *m = state_get(s, TOPIC_SOURCE, "source");
-	return m && m->state == INGOT__SOURCE_STATE__SOURCE_STALE;
+	struct look l;
+	look_begin(&l, s);
+	const Ingot__SourceStatus *m = look_at(&l, TOPIC_SOURCE, "source");
+	bool stale = m && m->state == INGOT__SOURCE_STATE__SOURCE_STALE;
+	look_end(&l);
+	return stale;
 }
 
 /* What a server or a path said may be no UTF-8. */
@@ -48,12 +56,12 @@ static json_t *foreign_text(const char *text)
 	return json_string(str_escape(text, strlen(text), safe, sizeof safe));
 }
 
-static json_t *source_part(const struct state *s)
+static json_t *source_part(struct look *l)
 {
 	static const char *const states[] = { "waiting", "live", "stale", "held" };
-	const Ingot__SourceStatus *m = state_get(s, TOPIC_SOURCE, "source");
+	const Ingot__SourceStatus *m = look_at(l, TOPIC_SOURCE, "source");
 	const char *state = !m ? "unknown" : (unsigned)m->state < 4 ? states[m->state] : "unknown";
-	return json_pack("{s:s, s:b, s:o, s:o, s:I}", "state", state, "stale", (int)source_is_stale(s),
+	return json_pack("{s:s, s:b, s:o, s:o, s:I}", "state", state, "stale", (int)source_is_stale(l->state),
 			 "text", foreign_text(m ? m->text : ""), "server", foreign_text(m ? m->server : ""),
 			 "since_ms", (json_int_t)(m ? m->since_ms : 0));
 }
@@ -62,10 +70,15 @@ json_t *document_status(const struct state *s)
 {
 	json_t *errors = json_array(), *warnings = json_array(), *topics = json_object();
 	struct config_summary sum = config_summary(s);
+	struct look l;
 
+	look_begin(&l, s);
 	for (size_t i = 0; i < sizeof config_topics / sizeof *config_topics; i++) {
-		map_each (&s->table[config_topics[i]], e) {
-			const Ingot__ConfigStatus *c = e->value;
+		hashtab_each (s->table[config_topics[i]], node) {
+			const Ingot__ConfigStatus *c =
+			    look_into(&l, config_topics[i], (const struct row *)node);
+			if (!c)
+				continue;
 			add_unique(errors, c->errors, c->n_errors);
 			add_unique(warnings, c->warnings, c->n_warnings);
 		}
@@ -73,10 +86,13 @@ json_t *document_status(const struct state *s)
 	for (int t = 0; t < TOPIC_N; t++)
 		json_object_set_new(topics, topic_name((enum topic)t),
 				    json_pack("{s:b, s:I}", "synced", (int)s->synced[t], "entries",
-					      (json_int_t)map_len(&s->table[t])));
-	const Ingot__Leader *leader = state_get(s, TOPIC_LEADER, "leader");
-	return json_pack("{s:{s:b, s:s}, s:o, s:{s:b, s:b, s:o, s:o}, s:o}", "leader", "leading",
-			 (int)(leader && leader->leading), "holder", leader ? leader->holder : "", "source",
-			 source_part(s), "config", "loaded", (int)sum.loaded, "stale", (int)sum.stale,
-			 "errors", errors, "warnings", warnings, "topics", topics);
+					      (json_int_t)hashtab_len(s->table[t])));
+	const Ingot__Leader *leader = look_at(&l, TOPIC_LEADER, "leader");
+	json_t *document =
+	    json_pack("{s:{s:b, s:s}, s:o, s:{s:b, s:b, s:o, s:o}, s:o}", "leader", "leading",
+		      (int)(leader && leader->leading), "holder", leader ? leader->holder : "", "source",
+		      source_part(&l), "config", "loaded", (int)sum.loaded, "stale", (int)sum.stale, "errors",
+		      errors, "warnings", warnings, "topics", topics);
+	look_end(&l);
+	return document;
 }

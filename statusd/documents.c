@@ -19,16 +19,15 @@ json_t *json_texts(char *const *v, size_t n)
 /* {"name": [...]} with one item per table entry, in key order, so that two answers can be compared. */
 static int by_key(const void *a, const void *b)
 {
-	return strcmp((*(struct map_entry *const *)a)->key, (*(struct map_entry *const *)b)->key);
+	return strcmp((*(const struct row *const *)a)->key, (*(const struct row *const *)b)->key);
 }
 
 static json_t *list_of(const struct state *s, enum topic t, const char *name,
-		       json_t *(*item)(const struct state *s, const char *key, const void *message,
-				       void *ctx),
+		       json_t *(*item)(struct look *l, const char *key, const void *message, void *ctx),
 		       void *ctx)
 {
-	size_t n = 0, len = map_len(&s->table[t]);
-	struct map_entry **sorted = calloc(len + 1, sizeof *sorted);
+	size_t n = 0, len = hashtab_len(s->table[t]);
+	const struct row **sorted = calloc(len + 1, sizeof *sorted);
 	json_t *array = json_array();
 
 	if (!sorted || !array) {
@@ -36,13 +35,17 @@ static json_t *list_of(const struct state *s, enum topic t, const char *name,
 		json_decref(array);
 		return NULL;
 	}
-	map_each (&s->table[t], e)
-		sorted[n++] = e;
-	qsort(sorted, n, sizeof(struct map_entry *), by_key);
+	hashtab_each (s->table[t], node)
+		sorted[n++] = (const struct row *)node;
+	qsort(sorted, n, sizeof *sorted, by_key);
 	for (size_t i = 0; i < n; i++) {
-		json_t *o = item(s, sorted[i]->key, sorted[i]->value, ctx);
+		struct look l;
+		look_begin(&l, s);
+		const void *message = look_into(&l, t, sorted[i]);
+		json_t *o = message ? item(&l, sorted[i]->key, message, ctx) : NULL;
 		if (o)
 			json_array_append_new(array, o);
+		look_end(&l);
 	}
 	free(sorted);
 	return json_pack("{s:o}", name, array);
@@ -64,9 +67,9 @@ static json_t *addresses_of(const Ingot__Service *service, const Ingot__Assignme
 	return array;
 }
 
-static json_t *l2_part(const struct state *s, const char *key)
+static json_t *l2_part(struct look *l, const char *key)
 {
-	const Ingot__L2ServiceState *l2 = state_get(s, TOPIC_L2_SERVICES, key);
+	const Ingot__L2ServiceState *l2 = look_at(l, TOPIC_L2_SERVICES, key);
 	if (!l2)
 		return json_pack("{s:s, s:s, s:[], s:b}", "owner", "", "reason", "", "interfaces",
 				 "announcing", 0);
@@ -75,9 +78,9 @@ static json_t *l2_part(const struct state *s, const char *key)
 			 (int)l2->all_interfaces, "announcing", (int)l2->announcing);
 }
 
-static json_t *bgp_part(const struct state *s, const char *key)
+static json_t *bgp_part(struct look *l, const char *key)
 {
-	const Ingot__BgpServiceState *b = state_get(s, TOPIC_BGP_SERVICES, key);
+	const Ingot__BgpServiceState *b = look_at(l, TOPIC_BGP_SERVICES, key);
 	if (!b)
 		return json_pack("{s:[], s:[], s:[], s:s}", "prefixes", "peers", "established", "reason", "");
 	return json_pack("{s:o, s:o, s:o, s:s}", "prefixes", json_texts(b->prefixes, b->n_prefixes), "peers",
@@ -85,11 +88,11 @@ static json_t *bgp_part(const struct state *s, const char *key)
 			 json_texts(b->established, b->n_established), "reason", b->reason);
 }
 
-static json_t *service_item(const struct state *s, const char *key, const void *message, void *ctx)
+static json_t *service_item(struct look *l, const char *key, const void *message, void *ctx)
 {
 	const Ingot__Service *service = message;
 	const struct serving *serving = serving_of(ctx, key);
-	const Ingot__Assignment *a = state_get(s, TOPIC_ASSIGNMENTS, key);
+	const Ingot__Assignment *a = look_at(l, TOPIC_ASSIGNMENTS, key);
 	const char *pool = service_annotation(service, ANNOTATION_FROM_POOL);
 	bool confirmed;
 
@@ -106,7 +109,7 @@ static json_t *service_item(const struct state *s, const char *key, const void *
 				       : "",
 			 "reason", a ? a->reason : "", "message", a ? a->message : "", "confirmed",
 			 (int)confirmed, "endpoints", "serving", (json_int_t)serving->n, "nodes", nodes, "l2",
-			 l2_part(s, key), "bgp", bgp_part(s, key));
+			 l2_part(l, key), "bgp", bgp_part(l, key));
 }
 
 json_t *document_services(const struct state *s)
@@ -119,14 +122,14 @@ json_t *document_services(const struct state *s)
 	return document;
 }
 
-static json_t *pool_item(const struct state *s, const char *key, const void *message, void *ctx)
+static json_t *pool_item(struct look *l, const char *key, const void *message, void *ctx)
 {
 	const Ingot__IPAddressPool *p = message;
 	(void)key;
 	(void)ctx;
 	if (!p->meta)
 		return NULL;
-	const Ingot__PoolStatus *st = state_get(s, TOPIC_POOL_STATUS, p->meta->name);
+	const Ingot__PoolStatus *st = look_at(l, TOPIC_POOL_STATUS, p->meta->name);
 	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:I, s:I, s:I, s:I}", "name", p->meta->name, "namespace",
 			 p->meta->namespace_, "addresses", json_texts(p->addresses, p->n_addresses),
 			 "auto_assign", p->auto_assign != INGOT__TRISTATE__NO, "known", st != NULL,
@@ -141,10 +144,10 @@ json_t *document_pools(const struct state *s)
 	return list_of(s, TOPIC_POOLS, "pools", pool_item, NULL);
 }
 
-static json_t *peer_item(const struct state *s, const char *key, const void *message, void *ctx)
+static json_t *peer_item(struct look *l, const char *key, const void *message, void *ctx)
 {
 	const Ingot__BgpPeerState *p = message;
-	(void)s;
+	(void)l;
 	(void)ctx;
 	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "name", key,
 			      "address", p->address, "state", p->state, "reason", p->reason, "remote_as",
@@ -179,14 +182,14 @@ static const char *mac_text(const ProtobufCBinaryData *mac, char buf[static 18])
 	return buf;
 }
 
-static json_t *member_item(const struct state *s, const char *key, const void *message, void *ctx)
+static json_t *member_item(struct look *l, const char *key, const void *message, void *ctx)
 {
 	static const char *const states[] = { "alive", "suspect", "dead", "left" };
 	const Ingot__Member *m = message;
 	json_t *links = json_array();
 	char mac[18];
 
-	(void)s;
+	(void)l;
 	(void)ctx;
 	for (size_t i = 0; i < m->n_links; i++)
 		json_array_append_new(links, json_pack("{s:s, s:s, s:b}", "name", m->links[i]->name, "mac",
@@ -204,37 +207,59 @@ json_t *document_members(const struct state *s)
 }
 
 /* l2d's own word on an address: is it announced on any interface, and who else answers for it. */
-static void l2_facts(const struct state *s, const char *address, bool *announcing, char conflict[static 18])
+struct l2_facts {
+	bool announcing;
+	char conflict[18];
+};
+
+/* One pass over the announcements: address -> struct l2_facts. False on out of memory. */
+static bool l2_facts_add(struct map *facts, const char *key, const Ingot__L2Announcement *a)
 {
-	size_t n = strlen(address);
-	*announcing = false;
-	conflict[0] = '\0';
-	map_each (&s->table[TOPIC_L2], e) {
-		const Ingot__L2Announcement *a = e->value;
-		if (strncmp(e->key, address, n) != 0 || e->key[n] != '%')
-			continue;
-		*announcing |= a->announcing;
-		if (a->conflict_mac.len)
-			mac_text(&a->conflict_mac, conflict);
+	const char *percent = strchr(key, '%');
+	if (!a || !percent)
+		return true;
+	size_t len = (size_t)(percent - key);
+	struct l2_facts *f = map_get_n(facts, key, len);
+	if (!f) {
+		f = calloc(1, sizeof *f);
+		if (!f || map_set_n(facts, key, len, f, NULL) < 0) {
+			free(f);
+			return false;
+		}
 	}
+	f->announcing |= a->announcing;
+	if (a->conflict_mac.len)
+		mac_text(&a->conflict_mac, f->conflict);
+	return true;
 }
 
-static json_t *owner_item(const struct state *s, const char *key, const void *message, void *ctx)
+static json_t *owner_item(struct look *l, const char *key, const void *message, void *ctx)
 {
+	static const struct l2_facts none;
 	const Ingot__Ownership *o = message;
-	char conflict[18];
-	bool announcing;
+	const struct l2_facts *f = map_get(ctx, key);
 
-	(void)ctx;
-	l2_facts(s, key, &announcing, conflict);
+	(void)l;
+	f = f ? f : &none;
 	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:s, s:b, s:s, s:I}", "address", key, "owner",
 			 o->owner, "successor", o->successor, "mine", (int)o->mine, "all_interfaces",
 			 (int)o->all_interfaces, "interfaces", json_texts(o->interfaces, o->n_interfaces),
 			 "services", json_texts(o->services, o->n_services), "why", o->why, "announcing",
-			 (int)announcing, "conflict_mac", conflict, "term", (json_int_t)o->term);
+			 (int)f->announcing, "conflict_mac", f->conflict, "term", (json_int_t)o->term);
 }
 
 json_t *document_owners(const struct state *s)
 {
-	return list_of(s, TOPIC_OWNERSHIP, "owners", owner_item, NULL);
+	struct map facts = { 0 };
+	bool ok = true;
+	hashtab_each (s->table[TOPIC_L2], node) {
+		const struct row *r = (const struct row *)node;
+		struct look l;
+		look_begin(&l, s);
+		ok = ok && l2_facts_add(&facts, r->key, look_into(&l, TOPIC_L2, r));
+		look_end(&l);
+	}
+	json_t *document = ok ? list_of(s, TOPIC_OWNERSHIP, "owners", owner_item, &facts) : NULL;
+	map_fini(&facts, free);
+	return document;
 }

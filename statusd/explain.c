@@ -11,6 +11,7 @@
 
 struct explanation {
 	const struct state *state;
+	struct look look;
 	const char *key;
 	const Ingot__Service *service;
 	json_t *facts;
@@ -39,11 +40,12 @@ static void fact(struct explanation *x, bool ok, const char *what, const char *h
 }
 
 /* The Service's own key: as given, or found by its bare name when just one namespace has it. */
-static const struct map_entry *find_service(const struct state *s, const char *subject, size_t *n_found)
+static const struct row *find_service(const struct state *s, const char *subject, size_t *n_found)
 {
-	const struct map_entry *found = NULL;
+	const struct row *found = NULL;
 	*n_found = 0;
-	map_each (&s->table[TOPIC_SERVICES], e) {
+	hashtab_each (s->table[TOPIC_SERVICES], node) {
+		const struct row *e = (const struct row *)node;
 		const char *slash = strchr(e->key, '/');
 		if (strcmp(e->key, subject) == 0) {
 			*n_found = 1;
@@ -59,24 +61,44 @@ static const struct map_entry *find_service(const struct state *s, const char *s
 
 enum { NEAR_MAX = 5 };
 
+/* Names like the one that nobody has, the first few in order. */
+struct near {
+	size_t n;
+	const char *v[NEAR_MAX];
+};
+
+static void near_add(struct near *near, const char *key)
+{
+	size_t at = near->n;
+	if (at < NEAR_MAX)
+		near->n++;
+	else if (strcmp(key, near->v[--at]) > 0)
+		return;
+	for (; at > 0 && strcmp(key, near->v[at - 1]) < 0; at--)
+		near->v[at] = near->v[at - 1];
+	near->v[at] = key;
+}
+
 /* "no Service default/wbe; did you mean default/web?" */
 static char *unknown_service(const struct state *s, const char *subject, size_t n_found)
 {
 	struct strbuf b = { 0 };
 	const char *slash = strchr(subject, '/'), *name = slash ? slash + 1 : subject;
-	size_t near = 0;
+	struct near near = { 0 };
 
+	hashtab_each (s->table[TOPIC_SERVICES], node) {
+		const char *key = ((const struct row *)node)->key, *s_name = strchr(key, '/');
+		s_name = s_name ? s_name + 1 : key;
+		if (strstr(s_name, name) || (*s_name && strstr(name, s_name)) ||
+		    strncmp(s_name, name, 3) == 0)
+			near_add(&near, key);
+	}
 	strbuf_fmt(&b,
 		   n_found > 1 ? "several namespaces have a Service %s: name it as namespace/name"
 			       : "no Service %s is known",
 		   subject);
-	map_each (&s->table[TOPIC_SERVICES], e) {
-		const char *s_name = strchr(e->key, '/');
-		s_name = s_name ? s_name + 1 : e->key;
-		if (near < NEAR_MAX && (strstr(s_name, name) || (*s_name && strstr(name, s_name)) ||
-					strncmp(s_name, name, 3) == 0))
-			strbuf_fmt(&b, "%s%s", near++ ? ", " : "; did you mean ", e->key);
-	}
+	for (size_t i = 0; i < near.n; i++)
+		strbuf_fmt(&b, "%s%s", i ? ", " : "; did you mean ", near.v[i]);
 	return strbuf_take(&b);
 }
 
@@ -103,7 +125,7 @@ static const char *address_hint(const char *reason)
 /* No address, and this node does not allocate: say who does. */
 static void explain_elsewhere(struct explanation *x)
 {
-	const Ingot__Leader *leader = state_get(x->state, TOPIC_LEADER, "leader");
+	const Ingot__Leader *leader = look_at(&x->look, TOPIC_LEADER, "leader");
 	const char *holder = leader ? leader->holder : "";
 	fact(x, false, "address", "ask there: ingotctl explain",
 	     "none is confirmed; %s allocates and knows why",
@@ -112,7 +134,7 @@ static void explain_elsewhere(struct explanation *x)
 
 static bool explain_address(struct explanation *x)
 {
-	const Ingot__Assignment *a = state_get(x->state, TOPIC_ASSIGNMENTS, x->key);
+	const Ingot__Assignment *a = look_at(&x->look, TOPIC_ASSIGNMENTS, x->key);
 	const char *pool = service_annotation(x->service, ANNOTATION_FROM_POOL);
 	struct strbuf ips = { 0 };
 
@@ -126,7 +148,7 @@ static bool explain_address(struct explanation *x)
 	else if (a && a->n_ips)
 		fact(x, false, "address", "see the watcher's log",
 		     "%s is chosen but not yet written to the status", a->ips[0]);
-	else if (map_len(&x->state->table[TOPIC_LEADER]) == 0 || !x->state->synced[TOPIC_ASSIGNMENTS])
+	else if (hashtab_len(x->state->table[TOPIC_LEADER]) == 0 || !x->state->synced[TOPIC_ASSIGNMENTS])
 		fact(x, false, "address", "is a controller running? see ingotctl status",
 		     "none: no allocator has judged it yet");
 	else
@@ -157,15 +179,14 @@ static const char *sentence_of(const char *reason)
 	return "";
 }
 
-static const Ingot__Ownership *ownership_of(const struct explanation *x)
+static const Ingot__Ownership *ownership_of(struct explanation *x)
 {
-	return x->service->n_ingress ? state_get(x->state, TOPIC_OWNERSHIP, x->service->ingress[0]->ip)
-				     : NULL;
+	return x->service->n_ingress ? look_at(&x->look, TOPIC_OWNERSHIP, x->service->ingress[0]->ip) : NULL;
 }
 
 static void explain_l2(struct explanation *x, bool other_protocol)
 {
-	const Ingot__L2ServiceState *l2 = state_get(x->state, TOPIC_L2_SERVICES, x->key);
+	const Ingot__L2ServiceState *l2 = look_at(&x->look, TOPIC_L2_SERVICES, x->key);
 	const Ingot__Ownership *o = ownership_of(x);
 	const char *why = o && *o->why ? o->why : "";
 
@@ -181,21 +202,21 @@ static void explain_l2(struct explanation *x, bool other_protocol)
 		     l2->reason, sentence_of(l2->reason));
 }
 
-static bool bgp_announces(const struct explanation *x)
+static bool bgp_announces(struct explanation *x)
 {
-	const Ingot__BgpServiceState *b = state_get(x->state, TOPIC_BGP_SERVICES, x->key);
+	const Ingot__BgpServiceState *b = look_at(&x->look, TOPIC_BGP_SERVICES, x->key);
 	return b && !*b->reason && b->n_peers;
 }
 
-static bool l2_announces(const struct explanation *x)
+static bool l2_announces(struct explanation *x)
 {
-	const Ingot__L2ServiceState *l2 = state_get(x->state, TOPIC_L2_SERVICES, x->key);
+	const Ingot__L2ServiceState *l2 = look_at(&x->look, TOPIC_L2_SERVICES, x->key);
 	return l2 && *l2->owner;
 }
 
 static void explain_bgp_peer(struct explanation *x, const char *name)
 {
-	const Ingot__BgpPeerState *p = state_get(x->state, TOPIC_BGP_PEERS, name);
+	const Ingot__BgpPeerState *p = look_at(&x->look, TOPIC_BGP_PEERS, name);
 	struct strbuf what = { 0 };
 
 	strbuf_fmt(&what, "bgp peer %s", name);
@@ -212,7 +233,7 @@ static void explain_bgp_peer(struct explanation *x, const char *name)
 
 static void explain_bgp(struct explanation *x, bool other_protocol)
 {
-	const Ingot__BgpServiceState *b = state_get(x->state, TOPIC_BGP_SERVICES, x->key);
+	const Ingot__BgpServiceState *b = look_at(&x->look, TOPIC_BGP_SERVICES, x->key);
 	if (!b)
 		return;
 	if (*b->reason) {
@@ -231,11 +252,13 @@ static void explain_conflict(struct explanation *x)
 {
 	for (size_t i = 0; i < x->service->n_ingress; i++) {
 		const char *ip = x->service->ingress[i]->ip;
-		map_each (&x->state->table[TOPIC_L2], e) {
-			const Ingot__L2Announcement *a = e->value;
-			const uint8_t *m = a->conflict_mac.data;
-			if (a->conflict_mac.len == 6 && strncmp(e->key, ip, strlen(ip)) == 0 &&
-			    e->key[strlen(ip)] == '%')
+		hashtab_each (x->state->table[TOPIC_L2], node) {
+			const struct row *e = (const struct row *)node;
+			if (strncmp(e->key, ip, strlen(ip)) != 0 || e->key[strlen(ip)] != '%')
+				continue;
+			const Ingot__L2Announcement *a = look_into(&x->look, TOPIC_L2, e);
+			const uint8_t *m = a ? a->conflict_mac.data : NULL;
+			if (m && a->conflict_mac.len == 6)
 				fact(x, false, "conflict", "find that machine: it uses an address of a pool",
 				     "%02x:%02x:%02x:%02x:%02x:%02x also answers for %s", m[0], m[1], m[2],
 				     m[3], m[4], m[5], ip);
@@ -262,16 +285,23 @@ static void explain_service(struct explanation *x)
 json_t *document_explain(const struct state *s, const char *subject, char **error)
 {
 	size_t n_found;
-	const struct map_entry *e = find_service(s, subject, &n_found);
+	const struct row *e = find_service(s, subject, &n_found);
 	if (!e) {
 		*error = unknown_service(s, subject, n_found);
 		return NULL;
 	}
-	struct explanation x = { .state = s, .key = e->key, .service = e->value, .facts = json_array() };
-	explain_service(&x);
-	json_t *document =
-	    json_pack("{s:s, s:s, s:o, s:[]}", "service", e->key, "summary",
-		      x.first_bad ? x.first_bad : "all is well", "facts", x.facts, "decisions");
+	struct explanation x = { .state = s, .key = e->key };
+	look_begin(&x.look, s);
+	x.service = look_into(&x.look, TOPIC_SERVICES, e);
+	json_t *document = NULL;
+	if (x.service) {
+		x.facts = json_array();
+		explain_service(&x);
+		document =
+		    json_pack("{s:s, s:s, s:o, s:[]}", "service", e->key, "summary",
+			      x.first_bad ? x.first_bad : "all is well", "facts", x.facts, "decisions");
+	}
+	look_end(&x.look);
 	free(x.first_bad);
 	return document;
 }

@@ -1,4 +1,4 @@
-/* statusd's copy of the topics, and the join of EndpointSlices to Services. Pure: no clock, no sockets. */
+/* statusd's view of the topics, and the join of EndpointSlices to Services. Pure: no clock, no sockets. */
 #include "statusd/state.h"
 
 #include <errno.h>
@@ -8,44 +8,54 @@
 #include "lib/model/objects.h"
 #include "lib/model/service.h"
 
+static const ProtobufCMessageDescriptor *const types[] = {
+#define X(constant, id, name, publisher, payload, readers) [TOPIC_##constant] = &payload##__descriptor,
+	TOPICS(X)
+#undef X
+};
+
 void state_init(struct state *s, const char *node)
 {
+	static const struct hashtab nothing;
 	memset(s, 0, sizeof *s);
 	s->node = node;
 	for (size_t t = 0; t < TOPIC_N; t++)
-		map_init(&s->table[t]);
+		s->table[t] = &nothing;
 }
 
-static void free_message(void *m)
+void look_begin(struct look *l, const struct state *s)
 {
-	protobuf_c_message_free_unpacked(m, NULL);
+	*l = (struct look){ .state = s };
 }
 
-void state_fini(struct state *s)
+void look_end(struct look *l)
 {
-	for (size_t t = 0; t < TOPIC_N; t++)
-		map_fini(&s->table[t], free_message);
+	for (size_t i = 0; i < l->n; i++)
+		protobuf_c_message_free_unpacked(l->opened[i], NULL);
+	free(l->opened);
+	*l = (struct look){ .state = l->state };
 }
 
-int state_put(struct state *s, enum topic t, const char *key, const ProtobufCMessage *value)
+const void *look_into(struct look *l, enum topic t, const struct row *r)
 {
-	ProtobufCMessage *copy = message_copy(value);
-	void *old = NULL;
-	if (!copy)
-		return -ENOMEM;
-	int r = map_set(&s->table[t], key, copy, &old);
-	free_message(r < 0 ? (void *)copy : old);
-	return r;
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 8;
+		ProtobufCMessage **v = realloc(l->opened, cap * sizeof(ProtobufCMessage *));
+		if (!v)
+			return NULL;
+		l->opened = v;
+		l->cap = cap;
+	}
+	ProtobufCMessage *m = row_open(r, types[t]);
+	if (m)
+		l->opened[l->n++] = m;
+	return m;
 }
 
-void state_remove(struct state *s, enum topic t, const char *key)
+const void *look_at(struct look *l, enum topic t, const char *key)
 {
-	free_message(map_del(&s->table[t], key));
-}
-
-const void *state_get(const struct state *s, enum topic t, const char *key)
-{
-	return map_get(&s->table[t], key);
+	const struct row *r = row_find(l->state->table[t], key);
+	return r ? look_into(l, t, r) : NULL;
 }
 
 static void serving_free(void *p)
@@ -57,27 +67,37 @@ static void serving_free(void *p)
 	}
 }
 
-static int serving_add_node(struct serving *s, const char *node)
+/* The index's own copy of a name; NULL on out of memory. */
+static const char *serving_name(struct serving_index *index, const char *name)
 {
+	if (!map_find_n(&index->names, name, strlen(name)) && map_set(&index->names, name, index, NULL) < 0)
+		return NULL;
+	return map_find_n(&index->names, name, strlen(name))->key;
+}
+
+static int serving_add_node(struct serving_index *index, struct serving *s, const char *node)
+{
+	const char *name = serving_name(index, node);
 	for (size_t i = 0; i < s->n_nodes; i++)
-		if (strcmp(s->nodes[i], node) == 0)
+		if (s->nodes[i] == name)
 			return 0;
-	const char **nodes = realloc(s->nodes, (s->n_nodes + 1) * sizeof *nodes);
+	const char **nodes = name ? realloc(s->nodes, (s->n_nodes + 1) * sizeof *nodes) : NULL;
 	if (!nodes)
 		return -ENOMEM;
 	s->nodes = nodes;
-	s->nodes[s->n_nodes++] = node;
+	s->nodes[s->n_nodes++] = name;
 	return 0;
 }
 
-static int serving_add_slice(struct serving *s, const Ingot__EndpointSlice *slice)
+static int serving_add_slice(struct serving_index *index, struct serving *s,
+			     const Ingot__EndpointSlice *slice)
 {
 	for (size_t i = 0; i < slice->n_endpoints; i++) {
 		const Ingot__Endpoint *e = slice->endpoints[i];
 		if (!endpoint_can_serve(e))
 			continue;
 		s->n += e->count ? e->count : 1;
-		if (*e->node_name && serving_add_node(s, e->node_name) < 0)
+		if (*e->node_name && serving_add_node(index, s, e->node_name) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -96,27 +116,37 @@ static struct serving *serving_entry(struct serving_index *index, const char *ke
 	return s;
 }
 
+static int serving_add(struct serving_index *index, const Ingot__EndpointSlice *slice)
+{
+	char key[OBJECT_KEY];
+	if (!slice || !slice->meta)
+		return 0;
+	object_key(slice->meta->namespace_, slice->service_name, key);
+	struct serving *entry = serving_entry(index, key);
+	return entry ? serving_add_slice(index, entry, slice) : -ENOMEM;
+}
+
 int serving_index_build(const struct state *s, struct serving_index *ret)
 {
-	map_init(&ret->by_service);
-	map_each (&s->table[TOPIC_ENDPOINTS], e) {
-		const Ingot__EndpointSlice *slice = e->value;
-		char key[OBJECT_KEY];
-		if (!slice->meta)
-			continue;
-		object_key(slice->meta->namespace_, slice->service_name, key);
-		struct serving *entry = serving_entry(ret, key);
-		if (!entry || serving_add_slice(entry, slice) < 0) {
-			serving_index_fini(ret);
-			return -ENOMEM;
-		}
+	int rc = 0;
+	*ret = (struct serving_index){ 0 };
+	hashtab_each (s->table[TOPIC_ENDPOINTS], node) {
+		struct look l;
+		look_begin(&l, s);
+		rc = serving_add(ret, look_into(&l, TOPIC_ENDPOINTS, (const struct row *)node));
+		look_end(&l);
+		if (rc < 0)
+			break;
 	}
-	return 0;
+	if (rc < 0)
+		serving_index_fini(ret);
+	return rc;
 }
 
 void serving_index_fini(struct serving_index *i)
 {
 	map_fini(&i->by_service, serving_free);
+	map_fini(&i->names, NULL);
 }
 
 const struct serving *serving_of(const struct serving_index *i, const char *service_key)

@@ -1,5 +1,5 @@
-/* statusd: copies of all topics, documents for ingotctl, metrics and health over HTTP. Runs in the process
- * statusd; it changes no state anywhere and sees no secret. */
+/* statusd: the tables of all topics, documents for ingotctl, metrics and health over HTTP. Runs in the
+ * process statusd; it changes no state anywhere and sees no secret. */
 #include "statusd/statusd.h"
 
 #include <errno.h>
@@ -16,19 +16,6 @@
 #include "statusd/documents.h"
 #include "statusd/http.h"
 #include "statusd/listener.h"
-
-static void on_upsert(void *ctx, const char *key, const ProtobufCMessage *value)
-{
-	struct reader *r = ctx;
-	if (state_put(&r->statusd->state, r->topic, key, value) < 0)
-		log_line(LOG_ERROR, topic_name(r->topic), "outOfMemory", "%s is not shown", key);
-}
-
-static void on_remove(void *ctx, const char *key)
-{
-	struct reader *r = ctx;
-	state_remove(&r->statusd->state, r->topic, key);
-}
 
 static void on_synced(void *ctx)
 {
@@ -94,27 +81,39 @@ static void on_state(void *ctx, const ProtobufCMessage *payload, struct exchange
 	free(why);
 }
 
+static void announced_by(struct statusd *s, const Ingot__Service *service, const char *key,
+			 const char *protocol)
+{
+	for (size_t i = 0; i < service->n_ingress; i++) {
+		int64_t *v = metric_series(s->announced, (const char *const[]){ key, protocol, s->state.node,
+										service->ingress[i]->ip });
+		if (v)
+			*v = 1;
+	}
+}
+
+static void announced_service(struct statusd *s, struct look *l, const struct row *r)
+{
+	const Ingot__BgpServiceState *bgp = look_at(l, TOPIC_BGP_SERVICES, r->key);
+	const Ingot__L2ServiceState *l2 = look_at(l, TOPIC_L2_SERVICES, r->key);
+	bool by_bgp = bgp && !*bgp->reason && bgp->n_prefixes, by_l2 = l2 && !*l2->reason;
+	const Ingot__Service *service = by_bgp || by_l2 ? look_into(l, TOPIC_SERVICES, r) : NULL;
+	if (service && by_bgp)
+		announced_by(s, service, r->key, "bgp");
+	if (service && by_l2)
+		announced_by(s, service, r->key, "layer2");
+}
+
 /* metallb_speaker_announced: what this node announces right now, and how fresh its knowledge is; rebuilt for
  * each scrape. */
 static void announced_series(struct statusd *s)
 {
 	metric_clear(s->announced);
-	map_each (&s->state.table[TOPIC_SERVICES], e) {
-		const Ingot__Service *service = e->value;
-		const Ingot__BgpServiceState *bgp = state_get(&s->state, TOPIC_BGP_SERVICES, e->key);
-		const Ingot__L2ServiceState *l2 = state_get(&s->state, TOPIC_L2_SERVICES, e->key);
-		for (size_t i = 0; i < service->n_ingress; i++) {
-			const char *ip = service->ingress[i]->ip, *node = s->state.node;
-			int64_t *v;
-			if (bgp && !*bgp->reason && bgp->n_prefixes &&
-			    (v = metric_series(s->announced,
-					       (const char *const[]){ e->key, "bgp", node, ip })))
-				*v = 1;
-			if (l2 && !*l2->reason &&
-			    (v = metric_series(s->announced,
-					       (const char *const[]){ e->key, "layer2", node, ip })))
-				*v = 1;
-		}
+	hashtab_each (s->state.table[TOPIC_SERVICES], node) {
+		struct look l;
+		look_begin(&l, &s->state);
+		announced_service(s, &l, (const struct row *)node);
+		look_end(&l);
 	}
 	struct config_summary sum = config_summary(&s->state);
 	*metric_value(s->loaded) = sum.loaded;
@@ -206,7 +205,7 @@ static void add_metrics(struct statusd *s)
 	must(s->announced && s->loaded && s->stale && s->source_stale);
 }
 
-static const struct topic_reader reader = { .upsert = on_upsert, .remove = on_remove, .synced = on_synced };
+static const struct topic_reader reader = { .synced = on_synced };
 
 int statusd_join(struct daemon *d)
 {
@@ -216,7 +215,7 @@ int statusd_join(struct daemon *d)
 	add_metrics(s);
 	for (int t = 0; t < TOPIC_N; t++) {
 		s->readers[t] = (struct reader){ s, (enum topic)t };
-		bus_subscribe(d->bus, (enum topic)t, &reader, &s->readers[t]);
+		bus_subscribe_table(d->bus, (enum topic)t, &reader, &s->readers[t], &s->state.table[t]);
 	}
 	int r = bus_serve(d->bus, REQUEST_STATE, on_state, s);
 	if (r < 0)
@@ -234,5 +233,4 @@ void statusd_close(struct daemon *d)
 	struct statusd *s = d->self;
 	http_free(s->metrics);
 	http_free(s->health);
-	state_fini(&s->state);
 }

@@ -16,13 +16,13 @@ static void test_services_join_all_that_is_known(void **unused)
 {
 	struct state s;
 	(void)unused;
-	state_init(&s, "n1");
-	put_service(&s, "web", "192.0.2.1");
-	put_service(&s, "api", NULL);
-	put_assignment(&s, "default/api", "poolFull", "no available IPs");
-	put_endpoint(&s, "web", "n1");
-	put_endpoint(&s, "web", "n2");
-	put_l2(&s, "default/web", "n1", "");
+	state_begin(&s, "n1");
+	put_service("web", "192.0.2.1");
+	put_service("api", NULL);
+	put_assignment("default/api", "poolFull", "no available IPs");
+	put_endpoint("web", "n1");
+	put_endpoint("web", "n2");
+	put_l2("default/web", "n1", "");
 	json_t *document = document_services(&s), *list = json_object_get(document, "services");
 	assert_int_equal(json_array_size(list), 2);
 	const json_t *api = json_array_get(list, 0), *web = json_array_get(list, 1);
@@ -36,7 +36,7 @@ static void test_services_join_all_that_is_known(void **unused)
 			 2);
 	assert_string_equal(string_at(json_object_get(web, "l2"), "owner"), "n1");
 	json_decref(document);
-	state_fini(&s);
+	state_end();
 }
 
 static void test_owners_join_what_l2d_really_does(void **unused)
@@ -46,19 +46,19 @@ static void test_owners_join_what_l2d_really_does(void **unused)
 	Ingot__L2Announcement a = INGOT__L2_ANNOUNCEMENT__INIT;
 
 	(void)unused;
-	state_init(&s, "n1");
+	state_begin(&s, "n1");
 	o.owner = text("n1");
 	o.mine = true;
 	a.announcing = true;
-	assert_int_equal(state_put(&s, TOPIC_OWNERSHIP, "192.0.2.1", &o.base), 0);
-	assert_int_equal(state_put(&s, TOPIC_OWNERSHIP, "192.0.2.10", &o.base), 0);
-	assert_int_equal(state_put(&s, TOPIC_L2, "192.0.2.1%eth0", &a.base), 0);
+	put(TOPIC_OWNERSHIP, "192.0.2.1", &o.base);
+	put(TOPIC_OWNERSHIP, "192.0.2.10", &o.base);
+	put(TOPIC_L2, "192.0.2.1%eth0", &a.base);
 	json_t *document = document_owners(&s), *list = json_object_get(document, "owners");
 	assert_true(json_is_true(json_object_get(json_array_get(list, 0), "announcing")));
 	assert_false(
 	    json_is_true(json_object_get(json_array_get(list, 1), "announcing"))); /* .10 is not .1 */
 	json_decref(document);
-	state_fini(&s);
+	state_end();
 }
 
 static void test_status_says_each_error_once(void **unused)
@@ -68,19 +68,19 @@ static void test_status_says_each_error_once(void **unused)
 	char *errors[] = { text("IPAddressPool x: invalid CIDR") };
 
 	(void)unused;
-	state_init(&s, "n1");
+	state_begin(&s, "n1");
 	assert_false(config_summary(&s).loaded);
 	c.loaded = true;
 	c.stale = true;
 	c.n_errors = 1;
 	c.errors = errors;
-	assert_int_equal(state_put(&s, TOPIC_BGPD_CONFIG, "bgpd", &c.base), 0);
-	assert_int_equal(state_put(&s, TOPIC_GOSSIPD_CONFIG, "gossipd", &c.base), 0);
+	put(TOPIC_BGPD_CONFIG, "bgpd", &c.base);
+	put(TOPIC_GOSSIPD_CONFIG, "gossipd", &c.base);
 	assert_true(config_summary(&s).loaded && config_summary(&s).stale);
 	json_t *document = document_status(&s);
 	assert_int_equal(json_array_size(json_object_get(json_object_get(document, "config"), "errors")), 1);
 	json_decref(document);
-	state_fini(&s);
+	state_end();
 }
 
 static void test_status_says_how_the_source_is(void **unused)
@@ -89,7 +89,7 @@ static void test_status_says_how_the_source_is(void **unused)
 	Ingot__SourceStatus m = INGOT__SOURCE_STATUS__INIT;
 
 	(void)unused;
-	state_init(&s, "n1");
+	state_begin(&s, "n1");
 	json_t *document = document_status(&s);
 	assert_string_equal(string_at(json_object_get(document, "source"), "state"), "unknown");
 	assert_false(source_is_stale(&s));
@@ -98,7 +98,7 @@ static void test_status_says_how_the_source_is(void **unused)
 	m.text = text("the API server is away, says \xff");
 	m.server = text("https://10.0.0.1:6443");
 	m.since_ms = 1700000000000;
-	assert_int_equal(state_put(&s, TOPIC_SOURCE, "source", &m.base), 0);
+	put(TOPIC_SOURCE, "source", &m.base);
 	assert_true(source_is_stale(&s));
 	document = document_status(&s);
 	const json_t *source = json_object_get(document, "source");
@@ -109,31 +109,31 @@ static void test_status_says_how_the_source_is(void **unused)
 	assert_int_equal(json_integer_value(json_object_get(source, "since_ms")), 1700000000000);
 	json_decref(document);
 	m.state = INGOT__SOURCE_STATE__SOURCE_HELD;
-	assert_int_equal(state_put(&s, TOPIC_SOURCE, "source", &m.base), 0);
+	put(TOPIC_SOURCE, "source", &m.base);
 	document = document_status(&s);
 	assert_string_equal(string_at(json_object_get(document, "source"), "state"), "held");
 	assert_false(source_is_stale(&s));
 	json_decref(document);
-	state_fini(&s);
+	state_end();
 }
 
 static void test_removed_and_replaced_entries(void **unused)
 {
 	struct state s;
 	(void)unused;
-	state_init(&s, "n1");
-	put_peer(&s, "tor1", "Connect", "");
-	put_peer(&s, "tor1", "Established", "");
+	state_begin(&s, "n1");
+	put_peer("tor1", "Connect", "");
+	put_peer("tor1", "Established", "");
 	json_t *document = document_peers(&s);
 	assert_string_equal(string_at(json_array_get(json_object_get(document, "peers"), 0), "state"),
 			    "Established");
 	json_decref(document);
-	state_remove(&s, TOPIC_BGP_PEERS, "tor1");
-	state_remove(&s, TOPIC_BGP_PEERS, "never-there");
+	drop(TOPIC_BGP_PEERS, "tor1");
+	drop(TOPIC_BGP_PEERS, "never-there");
 	document = document_peers(&s);
 	assert_int_equal(json_array_size(json_object_get(document, "peers")), 0);
 	json_decref(document);
-	state_fini(&s);
+	state_end();
 }
 
 int main(void)

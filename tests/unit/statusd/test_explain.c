@@ -7,88 +7,88 @@
 #include "statusd/documents.h"
 #include "tests/unit/statusd/make.h"
 
-static void ready_service(struct state *s)
+static void ready_service(void)
 {
-	put_service(s, "web", "192.0.2.1");
-	put_endpoint(s, "web", "n2");
+	put_service("web", "192.0.2.1");
+	put_endpoint("web", "n2");
 }
-static void unassigned(struct state *s, const char *reason, const char *message)
+static void unassigned(const char *reason, const char *message)
 {
-	put_service(s, "web", NULL);
-	put_endpoint(s, "web", "n2");
-	put_assignment(s, "default/web", reason, message);
+	put_service("web", NULL);
+	put_endpoint("web", "n2");
+	put_assignment("default/web", reason, message);
 }
-static void case_no_pool(struct state *s)
+static void case_no_pool(void)
 {
-	unassigned(s, "unknownPool", "unknown pool \"gold\"");
+	unassigned("unknownPool", "unknown pool \"gold\"");
 }
-static void case_full(struct state *s)
+static void case_full(void)
 {
-	unassigned(s, "poolFull", "no available IPs in pool \"tiny\"");
+	unassigned("poolFull", "no available IPs in pool \"tiny\"");
 }
-static void case_family(struct state *s)
+static void case_family(void)
 {
-	unassigned(s, "wrongFamily", "pool \"v4\" has no IPv6 addresses");
+	unassigned("wrongFamily", "pool \"v4\" has no IPv6 addresses");
 }
-static void case_excluded(struct state *s)
+static void case_excluded(void)
 {
-	unassigned(s, "poolExcludedBySelector", "pool \"pinned\" does not admit this Service");
+	unassigned("poolExcludedBySelector", "pool \"pinned\" does not admit this Service");
 }
-static void case_no_endpoints(struct state *s)
+static void case_no_endpoints(void)
 {
-	put_service(s, "web", "192.0.2.1");
-	put_bgp(s, "default/web", "", "noEndpoints");
+	put_service("web", "192.0.2.1");
+	put_bgp("default/web", "", "noEndpoints");
 }
-static void case_not_owner(struct state *s)
+static void case_not_owner(void)
 {
-	ready_service(s);
-	put_l2(s, "default/web", "n2", "notOwner");
+	ready_service();
+	put_l2("default/web", "n2", "notOwner");
 }
-static void case_nobody(struct state *s)
+static void case_nobody(void)
 {
-	ready_service(s);
-	put_l2(s, "default/web", "", "noMatchingAdvertisement");
+	ready_service();
+	put_l2("default/web", "", "noMatchingAdvertisement");
 }
-static void case_peer_down(struct state *s)
+static void case_peer_down(void)
 {
-	ready_service(s);
-	put_bgp(s, "default/web", "tor1", "");
-	put_peer(s, "tor1", "Connect", "connection refused");
+	ready_service();
+	put_bgp("default/web", "tor1", "");
+	put_peer("tor1", "Connect", "connection refused");
 }
-static void case_well(struct state *s)
+static void case_well(void)
 {
-	ready_service(s);
-	put_l2(s, "default/web", "n1", "");
-	put_bgp(s, "default/web", "tor1", "");
-	put_peer(s, "tor1", "Established", "");
+	ready_service();
+	put_l2("default/web", "n1", "");
+	put_bgp("default/web", "tor1", "");
+	put_peer("tor1", "Established", "");
 }
-static void case_l2_only(struct state *s)
+static void case_l2_only(void)
 {
-	ready_service(s);
-	put_l2(s, "default/web", "n1", "");
-	put_bgp(s, "default/web", "", "noMatchingAdvertisement");
+	ready_service();
+	put_l2("default/web", "n1", "");
+	put_bgp("default/web", "", "noMatchingAdvertisement");
 }
-static void case_not_load_balancer(struct state *s)
+static void case_not_load_balancer(void)
 {
 	Ingot__ObjectMeta meta = INGOT__OBJECT_META__INIT;
 	Ingot__Service service = INGOT__SERVICE__INIT;
 	service.meta = &meta;
 	service.type = text("ClusterIP");
-	assert_int_equal(state_put(s, TOPIC_SERVICES, "default/web", &service.base), 0);
+	put(TOPIC_SERVICES, "default/web", &service.base);
 }
-static void case_conflict(struct state *s)
+static void case_conflict(void)
 {
 	uint8_t mac[6] = { 2, 0, 0, 0, 0xbe, 0xef };
 	Ingot__L2Announcement a = INGOT__L2_ANNOUNCEMENT__INIT;
-	ready_service(s);
+	ready_service();
 	a.announcing = true;
 	a.conflict_mac = (ProtobufCBinaryData){ sizeof mac, mac };
-	assert_int_equal(state_put(s, TOPIC_L2, "192.0.2.1%eth0", &a.base), 0);
+	put(TOPIC_L2, "192.0.2.1%eth0", &a.base);
 }
 
 static const struct {
 	const char *name;
-	void (*make)(struct state *s);
+	void (*make)(void);
 	const char *what, *why; /* a fact with this name whose reason contains why */
 	bool ok;		/* that fact, and the summary */
 } cases[] = {
@@ -131,13 +131,13 @@ static void test_every_reason_is_told(void **unused)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct state s;
 		char *error = NULL;
-		state_init(&s, "n1");
-		cases[i].make(&s);
+		state_begin(&s, "n1");
+		cases[i].make();
 		json_t *document = document_explain(&s, "default/web", &error);
 		assert_non_null(document);
 		check(cases[i].name, document, cases[i].what, cases[i].why, cases[i].ok);
 		json_decref(document);
-		state_fini(&s);
+		state_end();
 	}
 }
 
@@ -147,13 +147,13 @@ static void test_unknown_service_names_near_ones(void **unused)
 	char *error = NULL;
 
 	(void)unused;
-	state_init(&s, "n1");
-	put_service(&s, "website", NULL);
+	state_begin(&s, "n1");
+	put_service("website", NULL);
 	assert_null(document_explain(&s, "default/web", &error));
 	assert_non_null(strstr(error, "no Service default/web"));
 	assert_non_null(strstr(error, "default/website"));
 	free(error);
-	state_fini(&s);
+	state_end();
 }
 
 static void test_a_bare_name_is_enough_when_it_is_unique(void **unused)
@@ -162,17 +162,17 @@ static void test_a_bare_name_is_enough_when_it_is_unique(void **unused)
 	char *error = NULL;
 
 	(void)unused;
-	state_init(&s, "n1");
-	put_service(&s, "web", NULL);
+	state_begin(&s, "n1");
+	put_service("web", NULL);
 	json_t *document = document_explain(&s, "web", &error);
 	assert_string_equal(json_string_value(json_object_get(document, "service")), "default/web");
 	json_decref(document);
 	Ingot__Service other = INGOT__SERVICE__INIT;
-	assert_int_equal(state_put(&s, TOPIC_SERVICES, "shop/web", &other.base), 0);
+	put(TOPIC_SERVICES, "shop/web", &other.base);
 	assert_null(document_explain(&s, "web", &error));
 	assert_non_null(strstr(error, "several namespaces"));
 	free(error);
-	state_fini(&s);
+	state_end();
 }
 
 int main(void)
