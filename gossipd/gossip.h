@@ -50,7 +50,7 @@ struct gossip {
 	/* inputs */
 	struct feed *feed;
 	struct config *config;
-	struct subscriber *links, *l2;
+	struct subscriber *services_in, *slices_in, *links, *l2;
 	struct map link_table; /* name -> struct gossip_link */
 	struct map announced;  /* address -> number of interfaces where l2d announces it, as a pointer-sized
 				  integer */
@@ -63,12 +63,13 @@ struct gossip {
 	struct gossip_metrics m;
 	struct log_limit quiet, owner_log, sync_log;
 	/* where we stand */
-	bool others;   /* Node objects of others are known */
-	bool waiting;  /* alone: the first round runs */
-	bool started;  /* packets go out */
-	bool joined;   /* the first round is over */
-	bool in_force; /* ownership is published and synced */
-	bool deciding; /* more Services wait for a verdict */
+	bool others;	    /* Node objects of others are known */
+	bool waiting;	    /* alone: the first round runs */
+	bool started;	    /* packets go out */
+	bool joined;	    /* the first round is over */
+	bool in_force;	    /* ownership is published and synced */
+	bool deciding;	    /* more Services wait for a verdict */
+	bool objects_ready; /* the first time that the feed settled is over */
 	bool inputs_ready, live_dirty, state_dirty, owners_dirty, stopping, said_no_key;
 	uint64_t counter_limit;
 	struct {

@@ -16,8 +16,7 @@ enum {
 		       FEED_KIND(KIND_BGP_ADVERTISEMENT) | FEED_KIND(KIND_BGP_PEER) |
 		       FEED_KIND(KIND_BFD_PROFILE) | FEED_KIND(KIND_COMMUNITY) | FEED_KIND(KIND_NAMESPACE) |
 		       FEED_KIND(KIND_NODE),
-	ALL_KINDS =
-	    CONFIG_KINDS | FEED_KIND(KIND_SERVICE) | FEED_KIND(KIND_ENDPOINTS) | FEED_KIND(KIND_SECRET)
+	FEED_KINDS = CONFIG_KINDS | FEED_KIND(KIND_SECRET)
 };
 
 /* ---- the key ---- */
@@ -135,18 +134,51 @@ static void on_key_timer(void *ctx)
 
 /* ---- objects ---- */
 
-static void on_changed(void *ctx, enum kind k, const char *key, bool removed)
+static void taken(struct gossip *g, const char *key, int err)
 {
-	struct gossip *g = ctx;
-	int err = 0;
-	(void)removed;
-	if (k == KIND_SERVICE)
-		err = owner_service_changed(g->owner, key);
-	else if (k == KIND_ENDPOINTS)
-		err = owner_slice_changed(g->owner, key);
 	if (err)
 		log_limited(&g->quiet, 5, SEC(10), LOG_ERROR, key, "ownership",
-			    "out of memory: decided later");
+			    "out of memory: what was decided holds");
+	loop_defer_ask(g->settle);
+}
+
+static void on_service(void *ctx, const char *key, const ProtobufCMessage *value)
+{
+	struct gossip *g = ctx;
+	taken(g, key, owner_service_changed(g->owner, key, (const Ingot__Service *)(const void *)value));
+}
+
+static void on_service_gone(void *ctx, const char *key)
+{
+	struct gossip *g = ctx;
+	taken(g, key, owner_service_changed(g->owner, key, NULL));
+}
+
+static void on_slice(void *ctx, const char *key, const ProtobufCMessage *value)
+{
+	struct gossip *g = ctx;
+	taken(g, key, owner_slice_changed(g->owner, key, (const Ingot__EndpointSlice *)(const void *)value));
+}
+
+static void on_slice_gone(void *ctx, const char *key)
+{
+	struct gossip *g = ctx;
+	taken(g, key, owner_slice_changed(g->owner, key, NULL));
+}
+
+/* Everything that counts was complete once. */
+static void check_ready(struct gossip *g)
+{
+	if (g->inputs_ready || !feed_synced(g->feed) || !subscriber_synced(g->services_in) ||
+	    !subscriber_synced(g->slices_in))
+		return;
+	g->inputs_ready = true;
+	loop_defer_ask(g->settle);
+}
+
+static void on_table_synced(void *ctx)
+{
+	check_ready(ctx);
 }
 
 static bool node_address(const struct gossip *g, const Ingot__Node *n, struct swim_addr *ret)
@@ -220,14 +252,15 @@ static void compile(struct gossip *g)
 static void on_settled(void *ctx, unsigned kinds)
 {
 	struct gossip *g = ctx;
-	bool first = !g->inputs_ready;
-	g->inputs_ready = true;
+	bool first = !g->objects_ready;
+	g->objects_ready = true;
 	if (first || (kinds & FEED_KIND(KIND_SECRET)))
 		ask_secret(g);
 	if (first || (kinds & FEED_KIND(KIND_NODE)))
 		take_nodes(g);
 	if (first || (kinds & CONFIG_KINDS))
 		compile(g);
+	check_ready(g);
 	gossip_pump(g);
 }
 
@@ -343,7 +376,13 @@ static void on_l2_gone(void *ctx, const char *key)
 
 int inputs_join(struct gossip *g)
 {
-	static const struct feed_reader feed_reader = { .changed = on_changed, .settled = on_settled };
+	static const struct feed_reader feed_reader = { .settled = on_settled };
+	static const struct topic_reader service_reader = { .upsert = on_service,
+							    .remove = on_service_gone,
+							    .synced = on_table_synced };
+	static const struct topic_reader slice_reader = { .upsert = on_slice,
+							  .remove = on_slice_gone,
+							  .synced = on_table_synced };
 	static const struct topic_reader link_reader = { .upsert = on_link,
 							 .remove = on_link_gone,
 							 .synced = on_links_synced };
@@ -351,10 +390,12 @@ int inputs_join(struct gossip *g)
 	g->key_timer = loop_timer_new(g->d->loop, on_key_timer, g);
 	if (!g->key_timer)
 		return -ENOMEM;
-	g->feed = feed_new(g->d->bus, g->d->loop, ALL_KINDS, &feed_reader, g);
+	g->feed = feed_new(g->d->bus, g->d->loop, FEED_KINDS, &feed_reader, g);
+	g->services_in = bus_subscribe(g->d->bus, TOPIC_SERVICES, &service_reader, g);
+	g->slices_in = bus_subscribe(g->d->bus, TOPIC_ENDPOINTS, &slice_reader, g);
 	g->links = bus_subscribe(g->d->bus, TOPIC_LINKS, &link_reader, g);
 	g->l2 = bus_subscribe(g->d->bus, TOPIC_L2, &l2_reader, g);
-	return g->feed ? 0 : -ENOMEM;
+	return g->feed && g->services_in && g->slices_in ? 0 : -ENOMEM;
 }
 
 void inputs_close(struct gossip *g)

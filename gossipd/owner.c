@@ -48,10 +48,6 @@ struct owner *owner_new(const struct owner_config *c, const struct objects *obje
 	o->ignore_exclude = c->ignore_exclude;
 	o->hold = c->hold;
 	o->objects = objects;
-	map_init(&o->services);
-	map_init(&o->entries);
-	map_init(&o->slices);
-	map_init(&o->slice_of);
 	map_init(&o->names);
 	map_init(&o->restored);
 	if (!o->lb_class || !owner_intern(o, "") || !owner_intern(o, o->own)) {
@@ -65,8 +61,8 @@ static void free_service(void *p)
 {
 	struct owner_service *s = p;
 	name_set_fini(&s->interfaces);
+	free(s->object);
 	free(s->why);
-	free(s->key);
 	free(s);
 }
 
@@ -78,24 +74,14 @@ static void free_entry(void *p)
 	free(e);
 }
 
-static void free_list(void *p)
-{
-	struct owner_list *l = p;
-	for (size_t i = 0; i < l->n; i++)
-		free(l->v[i]);
-	free(l->v);
-	free(l);
-}
-
 void owner_free(struct owner *o)
 {
 	if (!o)
 		return;
 	owner_changes_clear(o);
-	map_fini(&o->entries, free_entry);
-	map_fini(&o->services, free_service);
-	map_fini(&o->slices, free_list);
-	map_fini(&o->slice_of, free);
+	hashtab_fini(&o->entries, free_entry);
+	hashtab_fini(&o->services, free_service);
+	owner_slices_free(o);
 	map_fini(&o->restored, free);
 	map_fini(&o->names, NULL);
 	free(o->members);
@@ -129,96 +115,64 @@ static int enqueue(struct owner *o, struct owner_service *s, uint8_t how)
 	return 0;
 }
 
-int owner_service_changed(struct owner *o, const char *key)
+static struct owner_service *service_get(const struct owner *o, const char *key)
 {
-	struct owner_service *s = map_get(&o->services, key);
-	if (!s) {
-		s = calloc(1, sizeof *s);
-		if (!s)
-			return -ENOMEM;
-		s->key = strdup(key);
-		s->owner = s->successor = owner_intern(o, "");
-		s->reason = WITHDRAW_N;
-		if (!s->key || map_set(&o->services, key, s, NULL) < 0) {
-			free_service(s);
-			return -ENOMEM;
-		}
-	}
-	return enqueue(o, s, QUEUED_URGENT);
+	return (struct owner_service *)hashtab_find(&o->services, key, strlen(key));
 }
 
-static void unlist_slice(struct owner *o, const char *service, const char *slice)
+static struct owner_service *service_new(struct owner *o, const char *key)
 {
-	struct owner_list *l = map_get(&o->slices, service);
-	for (size_t i = 0; l && i < l->n; i++) {
-		if (strcmp(l->v[i], slice) != 0)
-			continue;
-		free(l->v[i]);
-		l->v[i] = l->v[--l->n];
-		break;
-	}
-	if (l && l->n == 0)
-		free_list(map_del(&o->slices, service));
+	size_t len = strlen(key);
+	struct owner_service *s = calloc(1, sizeof *s + len + 1);
+	if (!s)
+		return NULL;
+	memcpy(s->key, key, len + 1);
+	s->owner = s->successor = owner_intern(o, "");
+	s->reason = WITHDRAW_N;
+	if (hashtab_add(&o->services, &s->node, s->key, len) == 0)
+		return s;
+	free_service(s);
+	return NULL;
 }
 
-static int list_slice(struct owner *o, const char *service, const char *slice)
+static int keep_object(struct owner_service *s, const Ingot__Service *object)
 {
-	struct owner_list *l = map_get(&o->slices, service);
-	if (!l) {
-		l = calloc(1, sizeof *l);
-		if (!l || map_set(&o->slices, service, l, NULL) < 0) {
-			free(l);
-			return -ENOMEM;
-		}
-	}
-	char *key = strdup(slice);
-	if (!key || owner_push(l, key) < 0) {
-		free(key);
+	size_t len = object ? ingot__service__get_packed_size(object) : 0;
+	uint8_t *packed = object ? malloc(len ? len : 1) : NULL;
+	if (object && (!packed || len > UINT32_MAX)) {
+		free(packed);
 		return -ENOMEM;
 	}
+	if (object)
+		ingot__service__pack(object, packed);
+	free(s->object);
+	s->object = packed;
+	s->object_len = (uint32_t)len;
 	return 0;
 }
 
-static int mark_service(struct owner *o, const char *key)
+int owner_service_changed(struct owner *o, const char *key, const Ingot__Service *object)
 {
-	struct owner_service *s = map_get(&o->services, key);
-	return s ? enqueue(o, s, QUEUED_URGENT) : 0;
+	struct owner_service *s = service_get(o, key);
+	if (!s && !object)
+		return 0;
+	if (!s)
+		s = service_new(o, key);
+	int err = s ? keep_object(s, object) : -ENOMEM;
+	return err ? err : enqueue(o, s, QUEUED_URGENT);
 }
 
-int owner_slice_changed(struct owner *o, const char *key)
+int owner_mark(struct owner *o, const char *service)
 {
-	const Ingot__EndpointSlice *e =
-	    (const Ingot__EndpointSlice *)(const void *)objects_get(o->objects, KIND_ENDPOINTS, key);
-	char service[OBJECT_KEY] = "";
-	if (e && e->meta && strlen(e->meta->namespace_) <= LIMIT_NAME &&
-	    strlen(e->service_name) <= LIMIT_NAME)
-		object_key(e->meta->namespace_, e->service_name, service);
-	const char *was = map_get(&o->slice_of, key);
-	if (was && strcmp(was, service) == 0)
-		return mark_service(o, service);
-	int err = 0;
-	if (was) {
-		char *old = map_del(&o->slice_of, key);
-		unlist_slice(o, old, key);
-		err = mark_service(o, old);
-		free(old);
-	}
-	if (!service[0])
-		return err;
-	char *copy = strdup(service);
-	if (!copy || map_set(&o->slice_of, key, copy, NULL) < 0) {
-		free(copy);
-		return -ENOMEM;
-	}
-	int listed = list_slice(o, service, key), marked = mark_service(o, service);
-	return err ? err : listed ? listed : marked;
+	struct owner_service *s = service_get(o, service);
+	return s ? enqueue(o, s, QUEUED_URGENT) : 0;
 }
 
 static void mark_all(struct owner *o)
 {
-	map_each (&o->services, e) {
+	hashtab_each (&o->services, node) {
 		/* Without memory for the queue the Service keeps its verdict until its next event. */
-		(void)enqueue(o, e->value, QUEUED_USUAL);
+		(void)enqueue(o, (struct owner_service *)node, QUEUED_USUAL);
 	}
 }
 
@@ -293,8 +247,8 @@ int owner_set_members(struct owner *o, const struct owner_member *v, size_t n)
 	}
 	const char *asked = NULL;
 	bool worse = false;
-	map_each (&o->services, e) {
-		struct owner_service *s = e->value;
+	hashtab_each (&o->services, node) {
+		struct owner_service *s = (struct owner_service *)node;
 		if (s->owner != asked) {
 			asked = s->owner;
 			worse = is_worse(o, members, n, asked);
@@ -363,7 +317,7 @@ bool owner_run(struct owner *o, mono_t now, size_t max)
 		if (s->gone) {
 			purge(&o->urgent, s);
 			purge(&o->usual, s);
-			map_del(&o->services, s->key);
+			hashtab_remove(&o->services, &s->node);
 		}
 	}
 	return true;
@@ -431,21 +385,21 @@ void owner_changes_clear(struct owner *o)
 
 const struct owner_service *owner_service(const struct owner *o, const char *key)
 {
-	return map_get(&o->services, key);
+	return service_get(o, key);
 }
 
 const struct owner_entry *owner_entry(const struct owner *o, const char *address)
 {
-	return map_get(&o->entries, address);
+	return (const struct owner_entry *)hashtab_find(&o->entries, address, strlen(address));
 }
 
 size_t owner_count(const struct owner *o)
 {
-	return map_len(&o->entries);
+	return hashtab_len(&o->entries);
 }
 
 void owner_each(const struct owner *o, void (*each)(void *ctx, const struct owner_entry *e), void *ctx)
 {
-	map_each (&o->entries, e)
-		each(ctx, e->value);
+	hashtab_each (&o->entries, node)
+		each(ctx, (const struct owner_entry *)node);
 }

@@ -7,6 +7,7 @@
 
 #include "gossipd/swim_msg.h"
 #include "lib/base/mono.h"
+#include "lib/base/hashtab.h"
 #include "lib/model/announce.h"
 #include "lib/model/objects.h"
 
@@ -19,7 +20,9 @@ struct owner_member {
 
 /* The verdict about one Service. */
 struct owner_service {
-	char *key; /* namespace/name */
+	struct hashtab_node node;
+	uint8_t *object; /* packed; NULL: it is gone, and about to be forgotten */
+	uint32_t object_len;
 	enum withdraw_reason reason;
 	const char *owner, *successor; /* interned; "" = nobody */
 	bool lacks_link;	       /* nobody announces it, and this node would if it had the interface */
@@ -29,9 +32,11 @@ struct owner_service {
 	struct name_set interfaces;
 	size_t n_addrs;
 	addr_t addrs[LIMIT_SERVICE_IPS];
+	char key[]; /* namespace/name */
 };
 /* One address: its Services merged. */
 struct owner_entry {
+	struct hashtab_node node;
 	addr_t addr;
 	char key[ADDR_TEXT];
 	const char *owner, *successor, *was; /* was: the owner before the last change, NULL = new */
@@ -52,13 +57,14 @@ struct owner_config {
 	int64_t hold; /* make-before-break: the longest wait for a new owner, microseconds */
 };
 struct owner *owner_new(const struct owner_config *c,
-			const struct objects *objects); /* NULL on out of memory */
+			const struct objects *objects); /* has the Nodes; NULL on out of memory */
 void owner_free(struct owner *o);
 
-/* Events. The objects already have the change. Return 0 or -ENOMEM. */
-int owner_service_changed(struct owner *o, const char *key);
-int owner_slice_changed(struct owner *o, const char *key);
-void owner_nodes_changed(struct owner *o);
+/* Events. A Service or slice is borrowed for the call, NULL = it is gone; what matters of it is kept, the way
+ * it needs least memory. Return 0, or -ENOMEM: then what was known before still is. */
+int owner_service_changed(struct owner *o, const char *key, const Ingot__Service *s);
+int owner_slice_changed(struct owner *o, const char *key, const Ingot__EndpointSlice *e);
+void owner_nodes_changed(struct owner *o);			/* the objects already have the change */
 void owner_set_config(struct owner *o, const struct config *c); /* borrowed until the next call */
 /* Live members sorted by name; copied. Services whose owner or successor went come first. */
 int owner_set_members(struct owner *o, const struct owner_member *v, size_t n);

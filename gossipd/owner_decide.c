@@ -53,23 +53,6 @@ static bool link_is_ok(const struct pool *p, const Ingot__Service *s, const stru
 	return false;
 }
 
-static int collect(const struct owner *o, const char *key, struct endpoints *ret)
-{
-	const struct owner_list *l = map_get(&o->slices, key);
-	size_t n = 0;
-	const Ingot__EndpointSlice **v = calloc(l && l->n ? l->n : 1, sizeof *v);
-	if (!v)
-		return -ENOMEM;
-	for (size_t i = 0; l && i < l->n; i++) {
-		const ProtobufCMessage *m = objects_get(o->objects, KIND_ENDPOINTS, l->v[i]);
-		if (m)
-			v[n++] = (const Ingot__EndpointSlice *)(const void *)m;
-	}
-	int err = endpoints_collect(v, n, ret);
-	free(v);
-	return err;
-}
-
 /* What follows for a Service; the owner's two names are interned already. */
 struct outcome {
 	struct l2_verdict v;
@@ -84,7 +67,7 @@ static int elect(struct owner *o, const char *key, const Ingot__Service *s, cons
 		 struct l2_verdict *ret)
 {
 	struct endpoints e = { 0 };
-	int err = collect(o, key, &e);
+	int err = owner_endpoints(o, key, &e);
 	if (err)
 		return err;
 	for (size_t i = 0; i < o->n_members; i++)
@@ -96,10 +79,11 @@ static int elect(struct owner *o, const char *key, const Ingot__Service *s, cons
 
 static int judge(struct owner *o, const struct owner_service *x, struct outcome *ret)
 {
-	const Ingot__Service *s =
-	    (const Ingot__Service *)(const void *)objects_get(o->objects, KIND_SERVICE, x->key);
+	Ingot__Service *s = NULL;
 	struct service_addresses a = { 0 };
 	int err = 0;
+	if (x->object && !(s = ingot__service__unpack(NULL, x->object_len, x->object)))
+		return -ENOMEM;
 	*ret = (struct outcome){ 0 };
 	if (!s || !o->config)
 		ret->v.reason = WITHDRAW_SERVICE_DELETED;
@@ -113,6 +97,8 @@ static int judge(struct owner *o, const struct owner_service *x, struct outcome 
 		ret->n_addrs = !err && a.pool->n_l2_ads ? a.n : 0;
 		memcpy(ret->addrs, a.v, sizeof ret->addrs);
 	}
+	if (s)
+		ingot__service__free_unpacked(s, NULL);
 	if (err)
 		return err;
 	ret->owner = owner_intern(o, ret->v.owner);
@@ -201,10 +187,17 @@ static size_t service_slot(const struct owner_entry *e, const struct owner_servi
 	return i;
 }
 
+/* key receives its text. NULL: nobody has this address. */
+static struct owner_entry *entry_at(const struct owner *o, addr_t addr, char key[static ADDR_TEXT])
+{
+	addr_text(addr, key);
+	return (struct owner_entry *)hashtab_find(&o->entries, key, strlen(key));
+}
+
 static int leave_entry(struct owner *o, mono_t now, addr_t addr, const struct owner_service *s)
 {
 	char key[ADDR_TEXT];
-	struct owner_entry *e = map_get(&o->entries, addr_text(addr, key));
+	struct owner_entry *e = entry_at(o, addr, key);
 	if (!e)
 		return 0;
 	size_t at = service_slot(e, s);
@@ -223,21 +216,21 @@ static int leave_entry(struct owner *o, mono_t now, addr_t addr, const struct ow
 	for (size_t i = 0; i < o->holding.n; i++)
 		if (o->holding.v[i] == e)
 			o->holding.v[i--] = o->holding.v[--o->holding.n];
-	map_del(&o->entries, key);
+	hashtab_remove(&o->entries, &e->node);
 	return 0;
 }
 
 static int join_entry(struct owner *o, mono_t now, addr_t addr, struct owner_service *s)
 {
 	char key[ADDR_TEXT];
-	struct owner_entry *e = map_get(&o->entries, addr_text(addr, key));
+	struct owner_entry *e = entry_at(o, addr, key);
 	if (!e) {
 		e = calloc(1, sizeof *e);
 		if (!e)
 			return -ENOMEM;
 		e->addr = addr;
 		memcpy(e->key, key, sizeof key);
-		if (map_set(&o->entries, key, e, NULL) < 0) {
+		if (hashtab_add(&o->entries, &e->node, e->key, strlen(key)) < 0) {
 			free(e);
 			return -ENOMEM;
 		}
@@ -287,8 +280,7 @@ int owner_decide(struct owner *o, mono_t now, struct owner_service *s)
 	int err = judge(o, s, &x);
 	if (err)
 		return err;
-	bool deleted =
-	    x.v.reason == WITHDRAW_SERVICE_DELETED && !objects_get(o->objects, KIND_SERVICE, s->key);
+	bool deleted = !s->object;
 	if (same_outcome(s, &x) && !deleted) {
 		l2_verdict_fini(&x.v);
 		free(x.why);

@@ -20,17 +20,32 @@ struct owner {
 	int64_t hold;
 	const struct objects *objects;
 	const struct config *config;
-	struct map services; /* key -> struct owner_service */
-	struct map entries;  /* address -> struct owner_entry */
-	struct map slices;   /* Service key -> struct owner_list of slice keys */
-	struct map slice_of; /* slice key -> Service key (heap) */
-	struct map names;    /* interned */
-	struct map restored; /* address -> struct owner_restored */
+	struct hashtab services; /* struct owner_service, by key */
+	struct hashtab entries;	 /* struct owner_entry, by address */
+	struct hashtab groups;	 /* struct owner_group, by key of the Service */
+	struct hashtab slices;	 /* struct owner_slice, by key */
+	struct map names;	 /* interned */
+	struct map restored;	 /* address -> struct owner_restored */
 	struct owner_member *members;
 	struct l2_node *live; /* one per member, in order */
 	size_t n_members;
 	struct owner_queue urgent, usual;
 	struct owner_list entries_changed, services_changed, holding;
+};
+/* What matters of an EndpointSlice: where its endpoints can serve. */
+struct owner_slice {
+	struct hashtab_node node;
+	struct owner_group *group;
+	struct owner_slice *next;
+	bool any_serving, any_serving_address;
+	uint32_t n_nodes, n_address_nodes; /* those with an address come first */
+	char key[];			   /* NUL-terminated; then the names, each with its NUL */
+};
+/* The slices of one Service; it lives as long as it has one. */
+struct owner_group {
+	struct hashtab_node node;
+	struct owner_slice *first;
+	char service[];
 };
 struct owner_restored {
 	const char *owner;
@@ -39,6 +54,11 @@ struct owner_restored {
 
 int owner_push(struct owner_list *l, void *p);
 const char *owner_intern(struct owner *o, const char *name); /* NULL on out of memory */
+/* owner_slices.c: the endpoints of a Service, pooled; free with endpoints_fini. */
+int owner_endpoints(const struct owner *o, const char *service, struct endpoints *ret);
+void owner_slices_free(struct owner *o);
+/* Its endpoints changed. */
+int owner_mark(struct owner *o, const char *service);
 /* Decide one Service and its addresses. -ENOMEM leaves the old verdict in force. */
 int owner_decide(struct owner *o, mono_t now, struct owner_service *s);
 

@@ -70,12 +70,25 @@ static void end(struct world *w)
 	objects_fini(&w->objects);
 }
 
+static void service_changed(struct world *w, const char *key)
+{
+	const ProtobufCMessage *m = objects_get(&w->objects, KIND_SERVICE, key);
+	assert_int_equal(owner_service_changed(w->owner, key, (const Ingot__Service *)(const void *)m), 0);
+}
+
+static void slice_changed(struct world *w, const char *key)
+{
+	const ProtobufCMessage *m = objects_get(&w->objects, KIND_ENDPOINTS, key);
+	assert_int_equal(owner_slice_changed(w->owner, key, (const Ingot__EndpointSlice *)(const void *)m),
+			 0);
+}
+
 static void tell_all(struct world *w)
 {
 	map_each (&w->objects.by_kind[KIND_SERVICE], s)
-		assert_int_equal(owner_service_changed(w->owner, s->key), 0);
+		service_changed(w, s->key);
 	map_each (&w->objects.by_kind[KIND_ENDPOINTS], s)
-		assert_int_equal(owner_slice_changed(w->owner, s->key), 0);
+		slice_changed(w, s->key);
 	owner_nodes_changed(w->owner);
 }
 
@@ -356,8 +369,8 @@ static void test_sharing(void **state)
 	 * it would be announced elsewhere. */
 	build_line(&w.objects, "Service web2 type=LoadBalancer ingress=10.20.30.1 " LOCAL);
 	build_line(&w.objects, "EndpointSlice web2-a service_name=web2 endpoints=iris1@2.3.4.5");
-	assert_int_equal(owner_service_changed(w.owner, "default/web2"), 0);
-	assert_int_equal(owner_slice_changed(w.owner, "default/web2-a"), 0);
+	service_changed(&w, "default/web2");
+	slice_changed(&w, "default/web2-a");
 	run(&w, t0);
 	const struct owner_entry *e = owner_entry(w.owner, "10.20.30.1");
 	assert_int_equal(owner_service(w.owner, "default/web2")->reason, WITHDRAW_ANNOUNCE);
@@ -366,7 +379,7 @@ static void test_sharing(void **state)
 	assert_int_equal(e->n_services, 2);
 	/* The first one goes: the second decides. */
 	objects_del(&w.objects, KIND_SERVICE, "default/svc1");
-	assert_int_equal(owner_service_changed(w.owner, "default/svc1"), 0);
+	service_changed(&w, "default/svc1");
 	run(&w, t0);
 	assert_int_equal(e->n_services, 1);
 	assert_true(e->mine);
@@ -374,7 +387,7 @@ static void test_sharing(void **state)
 	assert_null(owner_service(w.owner, "default/svc1"));
 	/* The second one goes, too. */
 	objects_del(&w.objects, KIND_SERVICE, "default/web2");
-	assert_int_equal(owner_service_changed(w.owner, "default/web2"), 0);
+	service_changed(&w, "default/web2");
 	run(&w, t0);
 	size_t n;
 	struct owner_entry *const *changed = owner_entries_changed(w.owner, &n);
@@ -394,14 +407,14 @@ static void test_dual_stack_follows_the_first(void **state)
 	build_line(&w.objects, "IPAddressPool default addresses=10.20.30.0/24,1000::/64");
 	build_line(&w.objects, "Service svc1 type=LoadBalancer ingress=10.20.30.1,1000::1");
 	compile(&w);
-	assert_int_equal(owner_service_changed(w.owner, "default/svc1"), 0);
+	service_changed(&w, "default/svc1");
 	run(&w, t0);
 	/* Alone 1000::1 would go to iris1. */
 	assert_string_equal(owner_entry(w.owner, "1000::1")->owner, "iris2");
 	assert_true(owner_entry(w.owner, "1000::1")->mine);
 	/* The address changes: the old one goes, the new one comes. */
 	build_line(&w.objects, "Service svc1 type=LoadBalancer ingress=10.20.30.7");
-	assert_int_equal(owner_service_changed(w.owner, "default/svc1"), 0);
+	service_changed(&w, "default/svc1");
 	run(&w, t0);
 	assert_null(owner_entry(w.owner, "1000::1"));
 	assert_null(owner_entry(w.owner, "10.20.30.1"));
@@ -415,16 +428,16 @@ static void test_slice_moves_between_services(void **state)
 	struct world w;
 	simple(&w, "iris1");
 	build_line(&w.objects, SVC2);
-	assert_int_equal(owner_service_changed(w.owner, "default/svc2"), 0);
+	service_changed(&w, "default/svc2");
 	run(&w, t0);
 	assert_string_equal(owner_entry(w.owner, "10.20.30.2")->owner, "");
 	build_line(&w.objects, "EndpointSlice svc1-a service_name=svc2 endpoints=iris1@2.3.4.5");
-	assert_int_equal(owner_slice_changed(w.owner, "default/svc1-a"), 0);
+	slice_changed(&w, "default/svc1-a");
 	run(&w, t0);
 	assert_string_equal(owner_entry(w.owner, "10.20.30.2")->owner, "iris1");
 	assert_string_equal(owner_entry(w.owner, "10.20.30.1")->owner, "");
 	objects_del(&w.objects, KIND_ENDPOINTS, "default/svc1-a");
-	assert_int_equal(owner_slice_changed(w.owner, "default/svc1-a"), 0);
+	slice_changed(&w, "default/svc1-a");
 	run(&w, t0);
 	assert_string_equal(owner_entry(w.owner, "10.20.30.2")->owner, "");
 	end(&w);
@@ -522,17 +535,17 @@ static void one_event(struct world *w, unsigned *seed)
 		snprintf(line, sizeof line, "Service s%u type=LoadBalancer ingress=10.20.30.%u %s", i, ip,
 			 i % 3 ? "" : LOCAL);
 		build_line(&w->objects, line);
-		assert_int_equal(owner_service_changed(w->owner, key), 0);
+		service_changed(w, key);
 		break;
 	case 2:
 		snprintf(line, sizeof line, "EndpointSlice s%u service_name=s%u endpoints=iris%u@2.3.4.%u", i,
 			 i, node, i);
 		build_line(&w->objects, line);
-		assert_int_equal(owner_slice_changed(w->owner, key), 0);
+		slice_changed(w, key);
 		break;
 	case 3:
 		objects_del(&w->objects, KIND_SERVICE, key);
-		assert_int_equal(owner_service_changed(w->owner, key), 0);
+		service_changed(w, key);
 		break;
 	default: w->members[node - 1].links[0].up = dice(seed, 2); set_members(w);
 	}
