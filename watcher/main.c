@@ -24,6 +24,11 @@ void watcher_gone(struct watcher *w, enum kind k, const char *key)
 	publish_gone(w->publish, k, key);
 }
 
+const void *watcher_packed(const struct watcher *w, enum kind k, const char *key, size_t *len)
+{
+	return publish_packed(w->publish, k, key, len);
+}
+
 void watcher_synced(struct watcher *w)
 {
 	if (w->synced)

@@ -159,6 +159,11 @@ void publish_gone(struct publish *p, enum kind k, const char *key)
 	*p->counts[k] = (int64_t)publisher_count(p->kinds[k]);
 }
 
+const void *publish_packed(const struct publish *p, enum kind k, const char *key, size_t *len)
+{
+	return publisher_get(p->kinds[k], key, len);
+}
+
 void publish_synced(struct publish *p)
 {
 	for (int k = 0; k < KIND_N; k++)

@@ -8,6 +8,7 @@ struct publish *publish_new(struct watcher *w); /* NULL with errno on failure */
 void publish_free(struct publish *p);
 void publish_put(struct publish *p, enum kind k, const char *key, const ProtobufCMessage *m);
 void publish_gone(struct publish *p, enum kind k, const char *key);
+const void *publish_packed(const struct publish *p, enum kind k, const char *key, size_t *len);
 void publish_synced(struct publish *p);
 void publish_leader(struct publish *p, bool leading, const char *holder);
 void publish_findings(struct publish *p, const Ingot__ConfigStatus *s);

@@ -69,6 +69,8 @@ struct watcher {
 /* For sources. */
 void watcher_put(struct watcher *w, enum kind k, const char *key, const ProtobufCMessage *m);
 void watcher_gone(struct watcher *w, enum kind k, const char *key);
+/* A published object, packed. Lent until the next change; NULL: it is not published. */
+const void *watcher_packed(const struct watcher *w, enum kind k, const char *key, size_t *len);
 void watcher_synced(struct watcher *w); /* everything is published: say so, and ready */
 /* This watcher writes back from now on, or no longer. holder: who leads instead, may be empty. */
 void watcher_lead(struct watcher *w, bool leading, const char *holder);

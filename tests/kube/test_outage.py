@@ -170,6 +170,26 @@ def test_compaction_forces_a_relist_and_nothing_is_withdrawn(house):
     witness.assert_untouched(f"{gone}/32")
 
 
+def test_watcher_killed_while_a_service_goes(house):
+    """What a former life published, and the server does not have any more, is withdrawn."""
+    for name in ("killed-stays", "killed-goes"):
+        house.service(name, "bgp")
+        house.wait_routed(house.address_of(name))
+    stays, goes = (house.ingress(name)[0] for name in ("killed-stays", "killed-goes"))
+    house.all_live()
+    stack = house.stacks[2]
+    house.kube.cut()
+    house.delete_service("killed-goes")
+    stack.wait_restarted("watcher", stack.kill("watcher"))
+    house.wait_source(stack, "stale", 10)
+    assert len(house.hops("frr", goes)) == len(house.nodes)
+    house.kube.heal()
+    house.all_live()
+    wait_for(lambda: not house.hops("frr", goes), 20, "the Service that was deleted meanwhile to be withdrawn by every node")
+    house.wait_routed(stays)
+    house.delete_service("killed-stays")
+
+
 def relisted(house, since):
     """Nodes that asked for all Services since then, as a list or as a watch that begins with one."""
     return {e["sourceIPs"][0] for e in house.kube.requests(since, "ingot-node", stage=None)

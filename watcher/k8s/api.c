@@ -235,7 +235,7 @@ static bool counters(struct k8s *k)
 	return k->counters.events && k->counters.relists && k->counters.broken && k->counters.too_large;
 }
 
-int api_join(struct k8s *k)
+int api_prepare(struct k8s *k)
 {
 	discovery_init(&k->discovery);
 	backoff_init(&k->ask_backoff, ASK_FIRST_US, ASK_MOST_US, k->seed);
@@ -250,8 +250,12 @@ int api_join(struct k8s *k)
 		if (!k->watches[r])
 			return -ENOMEM;
 	}
-	ask(k);
 	return 0;
+}
+
+void api_join(struct k8s *k)
+{
+	ask(k);
 }
 
 void api_free(struct k8s *k)

@@ -83,11 +83,14 @@ static int k8s_join(void *source)
 		return -ENOMEM;
 	int rc = writing_join(k);
 	if (rc == 0)
-		rc = tell_join(k);
+		rc = api_prepare(k);
 	if (rc == 0)
-		rc = api_join(k);
+		rc = tell_join(k);
+	if (rc < 0)
+		return rc;
+	api_join(k);
 	tell_ask(k);
-	return rc;
+	return 0;
 }
 
 /* SIGHUP: compare everything. */

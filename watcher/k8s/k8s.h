@@ -46,9 +46,8 @@ struct k8s {
 
 	/* sinks.c */
 	struct slices slices;
-	struct map secrets;  /* "Kind key" -> struct manifest_secrets: bytes that never travel on topics */
-	struct map broken;   /* "Kind key" -> text: what is wrong with it; its former version stays */
-	struct map services; /* key of a published Service -> its uid */
+	struct map secrets; /* "Kind key" -> struct manifest_secrets: bytes that never travel on topics */
+	struct map broken;  /* "Kind key" -> text: what is wrong with it; its former version stays */
 	struct hold hold;
 	bool hold_known, held;
 
@@ -82,7 +81,9 @@ struct k8s {
 };
 
 /* api.c */
-int api_join(struct k8s *k); /* 0 or a negative errno */
+/* The watches, not started: what a former life published is remembered there. 0 or a negative errno. */
+int api_prepare(struct k8s *k);
+void api_join(struct k8s *k); /* ask the server */
 void api_free(struct k8s *k);
 void api_state(struct k8s *k, enum resource r); /* a watch's state has changed */
 bool api_complete(const struct k8s *k);		/* everything that is needed was listed once */
@@ -102,8 +103,8 @@ void sinks_hold_known(struct k8s *k); /* the Pods of MetalLB were listed */
 const struct manifest_secret *sinks_secret(const struct k8s *k, enum kind kind, const char *key,
 					   const char *item);
 void sinks_explain(const struct k8s *k, const char *key, struct strbuf *out);
-/* The uid of a published Service; NULL: not published. Lent. */
-const char *sinks_uid(const struct k8s *k, const char *key);
+/* The uid of a published Service; false: not published. */
+bool sinks_uid(const struct k8s *k, const char *key, char uid[static DECODE_UID]);
 
 /* tell.c */
 int tell_join(struct k8s *k);

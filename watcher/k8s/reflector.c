@@ -15,14 +15,14 @@ void reflector_init(struct reflector *r, const char *path, const char *selector,
 	*r = (struct reflector){
 		.path = path, .selector = selector, .page = REFLECTOR_PAGE, .can_stream = can_stream
 	};
-	map_init(&r->known);
+	hashtab_init(&r->known);
 	backoff_init(&r->backoff, FIRST_WAIT_US, MOST_WAIT_US, seed);
 	r->not_before = MONO_NEVER;
 }
 
 void reflector_fini(struct reflector *r)
 {
-	map_fini(&r->known, NULL);
+	hashtab_fini(&r->known, free);
 	free(r->continue_token);
 	r->continue_token = NULL;
 }
@@ -126,21 +126,51 @@ void reflector_answered(struct reflector *r)
 	r->why[0] = 0;
 }
 
+static struct reflector_known *find(const struct reflector *r, const char *key)
+{
+	return (struct reflector_known *)hashtab_find(&r->known, key, strlen(key));
+}
+
+/* 0; -ENOMEM; -ENOSPC over LIMIT_OBJECTS. */
+static int note(struct reflector *r, const char *key)
+{
+	struct reflector_known *x = find(r, key);
+	size_t len = strlen(key);
+	if (x) {
+		x->round = r->round;
+		return 0;
+	}
+	if (hashtab_len(&r->known) >= LIMIT_OBJECTS)
+		return -ENOSPC;
+	x = malloc(sizeof *x + len + 1);
+	if (!x)
+		return -ENOMEM;
+	x->round = r->round;
+	memcpy(x->key, key, len + 1);
+	int rc = hashtab_add(&r->known, &x->node, x->key, len);
+	if (rc < 0)
+		free(x);
+	return rc;
+}
+
 int reflector_saw(struct reflector *r, const char *key, const char *rv)
 {
-	size_t len = strlen(key);
-	struct map_entry *e = map_find_n(&r->known, key, len);
 	r->news = true;
 	r->events++;
 	if (r->state == REFLECTOR_WATCH)
 		set_rv(r, rv);
-	if (e) {
-		e->value = (void *)r->round;
-		return 0;
-	}
-	if (map_len(&r->known) >= LIMIT_OBJECTS)
-		return -ENOSPC;
-	return map_set_n(&r->known, key, len, (void *)r->round, NULL);
+	return note(r, key);
+}
+
+void reflector_remember(struct reflector *r, const char *key)
+{
+	(void)note(r, key);
+}
+
+static void forget(struct reflector *r, struct reflector_known *x)
+{
+	hashtab_remove(&r->known, &x->node);
+	free(x);
 }
 
 void reflector_deleted(struct reflector *r, const char *key, const char *rv)
@@ -149,7 +179,9 @@ void reflector_deleted(struct reflector *r, const char *key, const char *rv)
 	r->events++;
 	if (r->state == REFLECTOR_WATCH)
 		set_rv(r, rv);
-	map_del(&r->known, key);
+	struct reflector_known *x = find(r, key);
+	if (x)
+		forget(r, x);
 }
 
 static void whole(struct reflector *r)
@@ -192,11 +224,12 @@ bool reflector_page(struct reflector *r, const char *rv, char *continue_token)
 
 void reflector_sweep(struct reflector *r, void (*gone)(void *ctx, const char *key), void *ctx)
 {
-	map_each (&r->known, e) {
-		if (e->value == (void *)r->round)
+	hashtab_each (&r->known, n) {
+		struct reflector_known *x = (struct reflector_known *)n;
+		if (x->round == r->round)
 			continue;
-		gone(ctx, e->key);
-		map_del_n(&r->known, e->key, e->key_len);
+		gone(ctx, x->key);
+		forget(r, x);
 	}
 }
 

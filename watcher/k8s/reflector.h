@@ -9,8 +9,8 @@
 #ifndef INGOT_WATCHER_K8S_REFLECTOR_H
 #define INGOT_WATCHER_K8S_REFLECTOR_H
 
-#include "lib/base/map.h"
 #include "lib/base/strbuf.h"
+#include "lib/base/hashtab.h"
 #include "watcher/k8s/write.h"
 
 enum {
@@ -35,6 +35,13 @@ enum reflector_trouble {
 	TROUBLE_REFUSED, /* any other answer */
 };
 
+/* A key that exists. There are as many as objects, so no more than this is kept. */
+struct reflector_known {
+	struct hashtab_node node;
+	uint32_t round; /* in which it was seen last */
+	char key[];
+};
+
 struct reflector {
 	const char *path;     /* "/api/v1/services"; borrowed */
 	const char *selector; /* "fieldSelector=...&labelSelector=...", encoded; borrowed, may be "" */
@@ -49,12 +56,12 @@ struct reflector {
 	char rv[DECODE_RV];
 	char list_rv[DECODE_RV];
 	char *continue_token;
-	uintptr_t round;   /* of the list; entries of older rounds are gone when it ends */
-	struct map known;  /* key -> round */
-	mono_t not_before; /* of the next request */
-	mono_t began;	   /* the request that is out */
-	bool news;	   /* it has brought something */
-	bool expired;	   /* so was the last version that was watched, before that watch had lasted */
+	uint32_t round;	      /* of the list; entries of older rounds are gone when it ends */
+	struct hashtab known; /* of struct reflector_known */
+	mono_t not_before;    /* of the next request */
+	mono_t began;	      /* the request that is out */
+	bool news;	      /* it has brought something */
+	bool expired;	      /* so was the last version that was watched, before that watch had lasted */
 	struct backoff backoff;
 	enum reflector_trouble trouble;
 	char why[320];
@@ -78,6 +85,8 @@ void reflector_answered(struct reflector *r);
 /* An object is there: in a page or as ADDED, MODIFIED (rv: of the event, "" in pages). -ENOMEM; -ENOSPC over
  * LIMIT_OBJECTS (counted by the caller, not known then). */
 int reflector_saw(struct reflector *r, const char *key, const char *rv);
+/* From elsewhere: it existed when somebody looked last, so it is gone when a list does not have it. */
+void reflector_remember(struct reflector *r, const char *key);
 /* DELETED. */
 void reflector_deleted(struct reflector *r, const char *key, const char *rv);
 /* BOOKMARK; true when the streamed list is whole now: then sweep. */

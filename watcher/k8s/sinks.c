@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/model/service.h"
+#include "watcher/k8s/decode/strip.h"
 #include "watcher/k8s/k8s.h"
 
 enum { MOST_BROKEN = 1000 };
@@ -47,6 +48,12 @@ static void publish_slice(void *ctx, const char *key, const ProtobufCMessage *me
 		sinks_gone(ctx, KIND_ENDPOINTS, key);
 }
 
+static const void *published_slice(void *ctx, const char *key, size_t *len)
+{
+	const struct k8s *k = ctx;
+	return watcher_packed(k->w, KIND_ENDPOINTS, key, len);
+}
+
 /* ---- Services ---- */
 
 /* A Service that has nothing to do with load balancers is none of the other daemons' business. One that has
@@ -58,43 +65,31 @@ static bool concerns_us(const Ingot__Service *s)
 
 static void withdraw_service(struct k8s *k, const char *key)
 {
-	bool published = map_get(&k->services, key) != NULL;
+	size_t len;
+	bool published = watcher_packed(k->w, KIND_SERVICE, key, &len) != NULL;
 	keep_del(k->keep, KIND_SERVICE, key); /* a former life may have published it */
 	if (!published)
 		return;
 	watcher_gone(k->w, KIND_SERVICE, key);
-	(void)slices_service(&k->slices, key, false);
-	free(map_del(&k->services, key)); /* last: key may be the map's own */
+	if (slices_service(&k->slices, key, false) < 0)
+		log_line(LOG_ERROR, key, "publish", "out of memory: its endpoints are not known any more");
 }
 
-static bool remember_uid(struct k8s *k, const char *key, const char *uid)
+bool sinks_uid(const struct k8s *k, const char *key, char uid[static DECODE_UID])
 {
-	const char *known = map_get(&k->services, key);
-	void *old = NULL;
-	if (known && strcmp(known, uid) == 0)
-		return true;
-	char *copy = strdup(uid);
-	if (!copy || map_set(&k->services, key, copy, &old) < 0) {
-		free(copy);
-		return false;
-	}
-	free(old);
-	return true;
-}
-
-const char *sinks_uid(const struct k8s *k, const char *key)
-{
-	return map_get(&k->services, key);
+	size_t len;
+	const void *packed = watcher_packed(k->w, KIND_SERVICE, key, &len);
+	Ingot__Service *s = packed ? ingot__service__unpack(NULL, len, packed) : NULL;
+	if (s)
+		str_fmt(uid, DECODE_UID, "%s", s->meta ? s->meta->uid : "");
+	ingot__service__free_unpacked(s, NULL);
+	return s != NULL;
 }
 
 void sinks_service(struct k8s *k, const char *key, const Ingot__Service *s)
 {
 	if (k->held || !concerns_us(s)) {
 		withdraw_service(k, key);
-		return;
-	}
-	if (!remember_uid(k, key, s->meta ? s->meta->uid : "")) {
-		log_line(LOG_ERROR, key, "publish", "out of memory");
 		return;
 	}
 	sinks_put(k, KIND_SERVICE, key, &s->base);
@@ -156,13 +151,18 @@ static bool is_gossip_secret(const struct k8s *k, const char *key)
 	return slash && strcmp(slash + 1, k->w->d->options.secret_name) == 0;
 }
 
-/* A session of ours would end MetalLB's: to the router both are the same neighbour. */
-static void withdraw_peers(struct k8s *k)
+static void each_known(struct k8s *k, enum resource r, void (*fn)(struct k8s *k, const char *key))
 {
-	if (!k->watches[RESOURCE_BGP_PEER])
+	if (!k->watches[r])
 		return;
-	map_each (&watch_reflector(k->watches[RESOURCE_BGP_PEER])->known, e)
-		sinks_gone(k, KIND_BGP_PEER, e->key);
+	hashtab_each (&watch_reflector(k->watches[r])->known, n)
+		fn(k, ((const struct reflector_known *)n)->key);
+}
+
+/* A session of ours would end MetalLB's: to the router both are the same neighbour. */
+static void withdraw_peer(struct k8s *k, const char *key)
+{
+	sinks_gone(k, KIND_BGP_PEER, key);
 }
 
 static void set_hold(struct k8s *k)
@@ -178,9 +178,8 @@ static void set_hold(struct k8s *k)
 			 "MetalLB runs here (%s): nothing is written or announced until its Pods are gone "
 			 "(--coexist overrides)",
 			 text);
-		map_each (&k->services, e)
-			withdraw_service(k, e->key);
-		withdraw_peers(k);
+		each_known(k, RESOURCE_SERVICE, withdraw_service);
+		each_known(k, RESOURCE_BGP_PEER, withdraw_peer);
 	} else {
 		log_line(LOG_INFO, "source", "released", "MetalLB's Pods are gone: Ingot goes on");
 		if (k->watches[RESOURCE_SERVICE])
@@ -243,11 +242,11 @@ static void take_json(struct k8s *k, enum resource r, const struct item *item)
 
 void sinks_explain(const struct k8s *k, const char *key, struct strbuf *out)
 {
-	char name[OBJECT_KEY + 64];
-	const char *text = map_get(&k->broken, kind_key(KIND_SERVICE, key, name)), *uid = sinks_uid(k, key);
+	char name[OBJECT_KEY + 64], uid[DECODE_UID];
+	const char *text = map_get(&k->broken, kind_key(KIND_SERVICE, key, name));
 	if (text)
 		strbuf_fmt(out, "%s; its former version stays in force", text);
-	else if (uid)
+	else if (sinks_uid(k, key, uid))
 		strbuf_fmt(out, "uid %s, from %s", uid, k->server);
 	else if (k->held)
 		strbuf_add(out, k->told);
@@ -286,6 +285,8 @@ static void on_item(void *ctx, enum resource r, struct item *item)
 	}
 	if (map_len(&k->broken))
 		mended(k, kind, item->key);
+	if (!(k->context.daemons & READS(ALLOCATOR)))
+		strip_for_node(kind, item->message);
 	switch (kind) {
 	case KIND_SERVICE: take_service(k, item); return;
 	case KIND_ENDPOINTS:
@@ -397,11 +398,10 @@ const struct watch_sink k8s_sink = { on_item, on_broken, on_gone, on_state };
 
 void sinks_init(struct k8s *k)
 {
-	static const struct slices_sink slices = { publish_slice };
+	static const struct slices_sink slices = { publish_slice, published_slice };
 	slices_init(&k->slices, &slices, k);
 	map_init(&k->secrets);
 	map_init(&k->broken);
-	map_init(&k->services);
 	hold_init(&k->hold);
 }
 
@@ -410,6 +410,5 @@ void sinks_fini(struct k8s *k)
 	slices_fini(&k->slices);
 	map_fini(&k->secrets, free_secrets);
 	map_fini(&k->broken, free);
-	map_fini(&k->services, free);
 	hold_fini(&k->hold);
 }

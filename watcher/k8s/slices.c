@@ -8,54 +8,60 @@
 #include "lib/model/objects.h"
 
 struct slice_owner {
-	bool published;
+	struct hashtab_node node;
 	struct slice *first;
+	bool published;
 	char key[];
 };
 struct slice {
+	struct hashtab_node node;
 	struct slice_owner *owner;
-	struct slice *next, **link; /* of the owner's list */
-	const char *key;
-	uint8_t *packed;
-	size_t len;
+	struct slice *next; /* of the owner's list */
+	uint8_t *packed;    /* NULL while it is published */
+	uint32_t len;
+	char key[];
 };
 
 void slices_init(struct slices *s, const struct slices_sink *sink, void *ctx)
 {
-	map_init(&s->by_key);
-	map_init(&s->by_service);
+	hashtab_init(&s->by_key);
+	hashtab_init(&s->by_service);
 	s->sink = sink;
 	s->ctx = ctx;
 }
 
-static void slice_free(void *value)
+static void slice_free(void *object)
 {
-	struct slice *x = value;
-	if (!x)
-		return;
+	struct slice *x = object;
 	free(x->packed);
 	free(x);
 }
 
 void slices_fini(struct slices *s)
 {
-	map_fini(&s->by_key, slice_free);
-	map_fini(&s->by_service, free);
+	hashtab_fini(&s->by_key, slice_free);
+	hashtab_fini(&s->by_service, free);
+}
+
+static struct slice_owner *owner_find(const struct slices *s, const char *key)
+{
+	return (struct slice_owner *)hashtab_find(&s->by_service, key, strlen(key));
 }
 
 static struct slice_owner *owner_get(struct slices *s, const char *key)
 {
-	struct slice_owner *o = map_get(&s->by_service, key);
-	size_t n = strlen(key) + 1;
+	struct slice_owner *o = owner_find(s, key);
+	size_t n = strlen(key);
 	if (o)
 		return o;
-	o = calloc(1, sizeof *o + n);
-	if (!o || map_set(&s->by_service, key, o, NULL) < 0) {
-		free(o);
+	o = calloc(1, sizeof *o + n + 1);
+	if (!o)
 		return NULL;
-	}
 	memcpy(o->key, key, n);
-	return o;
+	if (hashtab_add(&s->by_service, &o->node, o->key, n) == 0)
+		return o;
+	free(o);
+	return NULL;
 }
 
 /* Nothing needs it any more. */
@@ -63,18 +69,19 @@ static void owner_settle(struct slices *s, struct slice_owner *o)
 {
 	if (o->published || o->first)
 		return;
-	map_del(&s->by_service, o->key);
+	hashtab_remove(&s->by_service, &o->node);
 	free(o);
 }
 
 static void leave(struct slices *s, struct slice *x)
 {
 	struct slice_owner *o = x->owner;
+	struct slice **at = o ? &o->first : NULL;
 	if (!o)
 		return;
-	*x->link = x->next;
-	if (x->next)
-		x->next->link = x->link;
+	while (*at != x)
+		at = &(*at)->next;
+	*at = x->next;
 	x->owner = NULL;
 	owner_settle(s, o);
 }
@@ -83,53 +90,84 @@ static void join(struct slice *x, struct slice_owner *o)
 {
 	x->owner = o;
 	x->next = o->first;
-	x->link = &o->first;
-	if (x->next)
-		x->next->link = &x->next;
 	o->first = x;
 }
 
-static void show(struct slices *s, const struct slice *x)
+static void show(struct slices *s, struct slice *x)
 {
-	Ingot__EndpointSlice *m = ingot__endpoint_slice__unpack(NULL, x->len, x->packed);
+	Ingot__EndpointSlice *m = x->packed ? ingot__endpoint_slice__unpack(NULL, x->len, x->packed) : NULL;
 	if (m)
 		s->sink->publish(s->ctx, x->key, &m->base);
 	ingot__endpoint_slice__free_unpacked(m, NULL);
+	free(x->packed);
+	x->packed = NULL;
+}
+
+/* Take it back from where it is published. Without memory it is not known until the server shows it again. */
+static int hide(struct slices *s, struct slice *x)
+{
+	size_t len = 0;
+	const void *packed = s->sink->published(s->ctx, x->key, &len);
+	uint8_t *copy = packed ? malloc(len ? len : 1) : NULL;
+	if (copy) {
+		memcpy(copy, packed, len);
+		x->packed = copy;
+		x->len = (uint32_t)len;
+	}
+	s->sink->publish(s->ctx, x->key, NULL);
+	return packed && !copy ? -ENOMEM : 0;
+}
+
+static struct slice *slice_find(const struct slices *s, const char *key)
+{
+	return (struct slice *)hashtab_find(&s->by_key, key, strlen(key));
 }
 
 static struct slice *slice_get(struct slices *s, const char *key)
 {
-	struct slice *x = map_get(&s->by_key, key);
+	struct slice *x = slice_find(s, key);
+	size_t n = strlen(key);
 	if (x)
 		return x;
-	x = calloc(1, sizeof *x);
-	if (!x || map_set(&s->by_key, key, x, NULL) < 0) {
-		free(x);
+	x = calloc(1, sizeof *x + n + 1);
+	if (!x)
 		return NULL;
-	}
-	x->key = map_find_n(&s->by_key, key, strlen(key))->key;
-	return x;
+	memcpy(x->key, key, n);
+	if (hashtab_add(&s->by_key, &x->node, x->key, n) == 0)
+		return x;
+	free(x);
+	return NULL;
+}
+
+static int pack(const Ingot__EndpointSlice *m, uint8_t **ret, size_t *len)
+{
+	*len = ingot__endpoint_slice__get_packed_size(m);
+	uint8_t *packed = *len <= UINT32_MAX ? malloc(*len ? *len : 1) : NULL;
+	if (!packed)
+		return -ENOMEM;
+	ingot__endpoint_slice__pack(m, packed);
+	*ret = packed;
+	return 0;
 }
 
 int slices_put(struct slices *s, const char *key, const Ingot__EndpointSlice *m)
 {
 	char service[OBJECT_KEY];
+	uint8_t *packed = NULL;
+	size_t len = 0;
 	object_key(m->meta ? m->meta->namespace_ : "", m->service_name, service);
 	struct slice_owner *o = owner_get(s, service);
 	struct slice *x = o ? slice_get(s, key) : NULL;
-	size_t len = ingot__endpoint_slice__get_packed_size(m);
-	uint8_t *packed = x ? malloc(len ? len : 1) : NULL;
-	if (!packed) {
-		if (x && !x->packed)
+	if (!x || (!o->published && pack(m, &packed, &len) < 0)) {
+		if (x && !x->owner)
 			slices_gone(s, key);
 		if (o)
 			owner_settle(s, o);
 		return -ENOMEM;
 	}
-	ingot__endpoint_slice__pack(m, packed);
 	free(x->packed);
 	x->packed = packed;
-	x->len = len;
+	x->len = (uint32_t)len;
 	bool moved = x->owner && x->owner != o, was_shown = x->owner && x->owner->published;
 	if (moved)
 		leave(s, x);
@@ -144,19 +182,20 @@ int slices_put(struct slices *s, const char *key, const Ingot__EndpointSlice *m)
 
 void slices_gone(struct slices *s, const char *key)
 {
-	struct slice *x = map_get(&s->by_key, key);
+	struct slice *x = slice_find(s, key);
 	if (!x)
 		return;
 	if (x->owner && x->owner->published)
 		s->sink->publish(s->ctx, key, NULL);
 	leave(s, x);
-	map_del(&s->by_key, key);
+	hashtab_remove(&s->by_key, &x->node);
 	slice_free(x);
 }
 
 int slices_service(struct slices *s, const char *service_key, bool published)
 {
-	struct slice_owner *o = published ? owner_get(s, service_key) : map_get(&s->by_service, service_key);
+	struct slice_owner *o = published ? owner_get(s, service_key) : owner_find(s, service_key);
+	int rc = 0;
 	if (!o)
 		return published ? -ENOMEM : 0;
 	if (o->published == published)
@@ -165,9 +204,9 @@ int slices_service(struct slices *s, const char *service_key, bool published)
 	for (struct slice *x = o->first; x; x = x->next) {
 		if (published)
 			show(s, x);
-		else
-			s->sink->publish(s->ctx, x->key, NULL);
+		else if (hide(s, x) < 0)
+			rc = -ENOMEM;
 	}
 	owner_settle(s, o);
-	return 0;
+	return rc;
 }

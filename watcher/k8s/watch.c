@@ -354,7 +354,7 @@ bool watch_runs(const struct watch *w)
 
 void watch_remember(struct watch *w, const char *key)
 {
-	(void)map_set(&w->reflector.known, key, (void *)w->reflector.round, NULL);
+	reflector_remember(&w->reflector, key);
 }
 
 const struct reflector *watch_reflector(const struct watch *w)

@@ -37,8 +37,8 @@ struct desk_ops {
 
 /* Waiting after failures: doubles from first to most, with jitter of a quarter. Pure: seed decides. */
 struct backoff {
-	int64_t first_us, most_us, next_us;
 	uint64_t seed;
+	uint32_t first_us, most_us, next_us;
 };
 void backoff_init(struct backoff *b, int64_t first_us, int64_t most_us, uint64_t seed);
 int64_t backoff_next(struct backoff *b); /* how long to wait now */

@@ -143,9 +143,9 @@ void writing_unassign(void *source, const char *key)
 static void note_event(struct k8s *k, const char *key, const char *controller, bool warning,
 		       const char *reason, const char *note)
 {
-	char ns[254];
-	const char *slash = strchr(key, '/'), *uid = sinks_uid(k, key);
-	if (!slash || !uid)
+	char ns[254], uid[DECODE_UID];
+	const char *slash = strchr(key, '/');
+	if (!slash || !sinks_uid(k, key, uid))
 		return; /* it is gone */
 	str_fmt(ns, sizeof ns, "%.*s", (int)(slash - key), key);
 	struct service_event e = { .at = loop_now(k->w->d->loop),
@@ -254,9 +254,8 @@ void writing_event(void *source, const char *key, const Ingot__ServiceEvent *e)
 
 static bool service_exists(void *ctx, const char *ns, const char *service, const char *uid)
 {
-	char key[OBJECT_KEY];
-	const char *known = sinks_uid(ctx, object_key(ns, service, key));
-	return known && (!*uid || strcmp(known, uid) == 0);
+	char key[OBJECT_KEY], known[DECODE_UID];
+	return sinks_uid(ctx, object_key(ns, service, key), known) && (!*uid || strcmp(known, uid) == 0);
 }
 
 /* This node began to announce it. */

@@ -97,13 +97,15 @@ static inline void breaks(struct world *w)
 	reflector_failed(&w->r, NULL, "connection reset", -1, w->now);
 }
 
-/* Everything that is known, in the order it was seen. */
+/* Everything that is known, by the alphabet. */
 static inline const char *known(struct world *w)
 {
 	static char all[100];
 	all[0] = 0;
-	map_each (&w->r.known, e)
-		str_fmt(all + strlen(all), sizeof all - strlen(all), "%s", e->key);
+	for (int c = 'a'; c <= 'z'; c++)
+		hashtab_each (&w->r.known, n)
+			if (((const struct reflector_known *)n)->key[0] == c)
+				str_fmt(all + strlen(all), sizeof all - strlen(all), "%c", c);
 	return all;
 }
 

@@ -265,9 +265,9 @@ static void assert_same(struct world *w)
 	for (unsigned key = 0; key < KEYS; key++) {
 		n += w->s.exists[key];
 		key_name(key, name);
-		assert_int_equal(map_find_n(&w->r.known, name, strlen(name)) != NULL, w->s.exists[key]);
+		assert_int_equal(hashtab_find(&w->r.known, name, strlen(name)) != NULL, w->s.exists[key]);
 	}
-	assert_int_equal(map_len(&w->r.known), n);
+	assert_int_equal(hashtab_len(&w->r.known), n);
 }
 
 static void run(uint64_t seed, bool asks_streams, bool can_stream)

@@ -11,6 +11,8 @@
 #include "lib/base/must.h"
 #include "tests/unit/k8s_decode/dump.h"
 #include "tests/unit/k8s_decode/sample.h"
+#include "tests/unit/manifest/dump.h"
+#include "watcher/k8s/decode/strip.h"
 
 #define META(more)	  "\"metadata\":{\"name\":\"x\",\"namespace\":\"n\",\"resourceVersion\":\"7\"" more "}"
 #define SEEN(kind, state) kind " n/x" state " (name x, namespace n, uid , version 7)\n"
@@ -336,8 +338,66 @@ static void test_objects(void **state)
 	}
 }
 
+static void node_item(void *ctx, struct item *item)
+{
+	strip_for_node(item->message->descriptor == kind_descriptor(KIND_SERVICE) ? KIND_SERVICE
+										  : KIND_ENDPOINTS,
+		       item->message);
+	dump_message(item->message, 2, ctx);
+	protobuf_c_message_free_unpacked(item->message, NULL);
+}
+
+/* What a node does not look at goes; what its daemons decide by stays. */
+static void test_node(void **state)
+{
+	(void)state;
+	static const char head[] = "{\"metadata\":{\"resourceVersion\":\"9\"},\"apiVersion\":\"%s\",\"kind\":"
+				   "\"%sList\",\"items\":[{\"metadata\":{\"name\":\"x\",\"namespace\":\"n\","
+				   "\"uid\":\"u\",\"creationTimestamp\":\"1970-01-01T00:00:02Z\",\"labels\":{"
+				   "\"kubernetes.io/service-name\":\"web\"},\"annotations\":{"
+				   "\"metallb.io/ip-allocated-from-pool\":\"p\"}},%s}]}";
+	static const struct {
+		enum kind kind;
+		const char *api_version, *name, *members, *expected;
+	} v[] = {
+		{ KIND_SERVICE, "v1", "Service",
+		  "\"spec\":{\"type\":\"LoadBalancer\",\"clusterIPs\":[\"10.0.0.1\"],\"ipFamilies\":["
+		  "\"IPv4\"],"
+		  "\"ipFamilyPolicy\":\"SingleStack\",\"loadBalancerIP\":\"192.0.2.1\",\"loadBalancerClass\":"
+		  "\"c\","
+		  "\"externalTrafficPolicy\":\"Local\",\"selector\":{\"a\":\"b\"},\"ports\":[{\"port\":80}]},"
+		  "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}}",
+		  "  meta: \n    namespace: \"n\"\n    name: \"x\"\n    uid: \"u\"\n    labels: \n      key: "
+		  "\"kubernetes.io/service-name\"\n      value: \"web\"\n    annotations: \n      key: "
+		  "\"metallb.io/ip-allocated-from-pool\"\n      value: \"p\"\n  type: \"LoadBalancer\"\n  "
+		  "load_balancer_class: \"c\"\n  external_traffic_policy: \"Local\"\n  ingress: \n    ip: "
+		  "\"192.0.2.1\"\n" },
+		{ KIND_ENDPOINTS, "discovery.k8s.io/v1", "EndpointSlice",
+		  "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"],\"nodeName\":\"a\"},"
+		  "{\"addresses\":[],\"nodeName\":\"b\",\"conditions\":{\"ready\":false}}]",
+		  "  meta: \n    namespace: \"n\"\n    name: \"x\"\n    annotations: \n      key: "
+		  "\"metallb.io/ip-allocated-from-pool\"\n      value: \"p\"\n  service_name: \"web\"\n  "
+		  "endpoints: \n    addresses: \"\"\n    ready: YES\n    node_name: \"a\"\n  endpoints: \n   "
+		  " "
+		  "ready: NO\n    node_name: \"b\"\n" },
+	};
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		struct strbuf text = { 0 }, got = { 0 };
+		struct diags diags = { 0 };
+		struct list_meta meta;
+		strbuf_fmt(&text, head, v[i].api_version, v[i].name, v[i].members);
+		assert_int_equal(
+		    decode_list(v[i].kind, ENCODING_JSON, text.s, text.len, &diags, node_item, &got, &meta),
+		    0);
+		assert_string_equal(strbuf_get(&got), v[i].expected);
+		diags_fini(&diags);
+		strbuf_fini(&text);
+		strbuf_fini(&got);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_objects) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_objects), cmocka_unit_test(test_node) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "fake_api.h"
+#include "lib/base/must.h"
 #include "watcher/k8s/report/status_objects.h"
 #include "watcher/reports_json.h"
 
@@ -452,6 +453,59 @@ static void test_sweep_expired(void **state)
 	world_free(w);
 }
 
+static const json_t *status_of(const struct world *w, const char *key)
+{
+	const char *slash = strchr(key, '/');
+	map_each (&w->a.objects, e) {
+		const json_t *labels = json_object_get(json_object_get(e->value, "metadata"), "labels");
+		const char *ns = json_string_value(json_object_get(labels, "metallb.io/service-namespace"));
+		const char *name = json_string_value(json_object_get(labels, "metallb.io/service-name"));
+		if (strlen(ns) == (size_t)(slash - key) && strncmp(ns, key, strlen(ns)) == 0 &&
+		    strcmp(name, slash + 1) == 0)
+			return json_object_get(e->value, "status");
+	}
+	return NULL;
+}
+
+/* What is alike in many statuses is kept once, and what follows from the key not at all: each is written as
+ * it was wanted all the same, also when one of those that were alike changes or goes. */
+static void test_written_as_wanted(void **state)
+{
+	(void)state;
+	static const char *const wanted[][2] = {
+		{ "default/web", WEB_ETH0 },
+		{ "other/web", "{'node':'node1','serviceName':'web','serviceNamespace':'other','interfaces':["
+			       "{'name':'eth0'}]}" },
+		{ "default/api", "{'node':'node1','serviceName':'api','serviceNamespace':'default',"
+				 "'interfaces':[{'name':'eth0'}]}" },
+		{ "default/less", "{'interfaces':[{'name':'eth0'}]}" },
+		{ "default/part", "{'node':'node1','interfaces':[{'name':'eth0'}]}" },
+		{ "default/bare", "{'node':'node1','serviceName':'bare','serviceNamespace':'default'}" },
+	};
+	struct world *w = world_new();
+	start(w);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		json_t *status = fake_json(wanted[i][1]);
+		assert_int_equal(status_objects_want(w->s, STATUS_L2, wanted[i][0], status), 0);
+		json_decref(status);
+	}
+	want_l2(w, "default/web", "eth1");
+	want_l2(w, "default/web", "eth0");
+	assert_int_equal(status_objects_want(w->s, STATUS_L2, "default/gone", NULL), 0);
+	for (int64_t t = 0; t < 20000; t += 100) {
+		fake_run(&w->a, ops, w->s, at(t));
+		deliver(w);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		json_t *status = fake_json(wanted[i][1]);
+		if (!json_equal(status_of(w, wanted[i][0]), status))
+			fail_msg("%s: %s", wanted[i][0], json_dumps(status_of(w, wanted[i][0]), 0));
+		json_decref(status);
+	}
+	assert_int_equal(fake_count(&w->a, L2), ARRAY_LEN(wanted));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,7 +513,7 @@ int main(void)
 		cmocka_unit_test(test_adoption),      cmocka_unit_test(test_nothing_lost_at_start),
 		cmocka_unit_test(test_healing),	      cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_doubt),	      cmocka_unit_test(test_sweep),
-		cmocka_unit_test(test_sweep_expired),
+		cmocka_unit_test(test_sweep_expired), cmocka_unit_test(test_written_as_wanted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,13 +245,66 @@ static void test_pool_status(void **state)
 	see_news(&a, u);
 	fake_edit(&a, "ipaddresspools", "first", "assignedIPv4", json_integer(77));
 	see_news(&a, u);
-	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(2)), 1);
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(1001)), 1);
 	see_news(&a, u);
 	fake_delete(&a, "ipaddresspools", "first");
 	see_news(&a, u);
-	fake_nothing(&upkeep_desk, u, at(3));
+	fake_nothing(&upkeep_desk, u, at(5000));
 	assert_int_equal(a.n[WRITE_POST] + a.n[WRITE_DELETE], 0);
 	json_decref(status);
+	upkeep_free(u);
+	fake_fini(&a);
+}
+
+static void want_assigned(struct upkeep *u, const char *pool, int64_t assigned)
+{
+	Ingot__PoolStatus s = INGOT__POOL_STATUS__INIT;
+	s.assigned_v4 = assigned;
+	json_t *status = pool_status_json(&s);
+	assert_int_equal(upkeep_want(u, pool, status), 0);
+	json_decref(status);
+}
+
+static json_int_t assigned_of(const struct fake_api *a, const char *pool)
+{
+	const json_t *status = json_object_get(fake_get(a, "ipaddresspools", pool), "status");
+	return json_integer_value(json_object_get(status, "assignedIPv4"));
+}
+
+/* While it changes, a pool's status is written once a second; the first change at once, the last one always.
+ */
+static void test_pool_pause(void **state)
+{
+	(void)state;
+	struct fake_api a;
+	fake_init(&a);
+	struct upkeep *u = upkeep_new(&pool_status_kind, &place, NULL, NULL, NULL);
+	fake_put(&a, "ipaddresspools",
+		 fake_json("{'metadata':{'name':'busy','namespace':'metallb-system'},'spec':{}}"));
+	fake_put(&a, "ipaddresspools",
+		 fake_json("{'metadata':{'name':'calm','namespace':'metallb-system'},'spec':{}}"));
+	see_news(&a, u);
+	upkeep_synced(u, at(0));
+	want_assigned(u, "busy", 1);
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(0)), 1);
+	for (int i = 2; i <= 50; i++) { /* 20 changes a second, each seen by the desk */
+		see_news(&a, u);
+		want_assigned(u, "busy", i);
+		(void)fake_run(&a, &upkeep_desk, u, at(50 * (i - 1)));
+	}
+	assert_int_equal(a.n[WRITE_PATCH], 3); /* at 0, 1 and 2 seconds */
+	assert_int_equal(assigned_of(&a, "busy"), 41);
+	want_assigned(u, "calm", 7); /* the others do not wait for it */
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(2450)), 1);
+	assert_int_equal(assigned_of(&a, "calm"), 7);
+	assert_int_equal(upkeep_desk.wake(u).us, at(3000).us);
+	fake_nothing(&upkeep_desk, u, at(2999));
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(3000)), 1);
+	assert_int_equal(assigned_of(&a, "busy"), 50);
+	see_news(&a, u);
+	fake_nothing(&upkeep_desk, u, at(9000));
+	want_assigned(u, "busy", 51); /* after a rest at once again */
+	assert_int_equal(fake_run(&a, &upkeep_desk, u, at(9000)), 1);
 	upkeep_free(u);
 	fake_fini(&a);
 }
@@ -469,12 +522,19 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_config_state),   cmocka_unit_test(test_config_changes),
-		cmocka_unit_test(test_config_unknown), cmocka_unit_test(test_pool_status),
-		cmocka_unit_test(test_forbidden),      cmocka_unit_test(test_missing_kind),
-		cmocka_unit_test(test_overload),       cmocka_unit_test(test_taken),
-		cmocka_unit_test(test_futile),	       cmocka_unit_test(test_foreign_input),
-		cmocka_unit_test(test_texts),	       cmocka_unit_test(test_deleted_while_patched),
+		cmocka_unit_test(test_config_state),
+		cmocka_unit_test(test_config_changes),
+		cmocka_unit_test(test_config_unknown),
+		cmocka_unit_test(test_pool_status),
+		cmocka_unit_test(test_pool_pause),
+		cmocka_unit_test(test_forbidden),
+		cmocka_unit_test(test_missing_kind),
+		cmocka_unit_test(test_overload),
+		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_futile),
+		cmocka_unit_test(test_foreign_input),
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_deleted_while_patched),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,3 +155,43 @@ void strip_object(enum kind k, ProtobufCMessage *m, struct manifest_secrets *sec
 	else if (k == KIND_SECRET)
 		strip_secret((Ingot__Secret *)m, secrets);
 }
+
+static void drop_texts(char **v, size_t *n)
+{
+	for (size_t i = 0; i < *n; i++)
+		free(v[i]);
+	*n = 0;
+}
+
+static void strip_node_service(Ingot__Service *s)
+{
+	clear_text(&s->load_balancer_ip);
+	clear_text(&s->ip_family_policy);
+	drop_texts(s->cluster_ips, &s->n_cluster_ips);
+	drop_texts(s->ip_families, &s->n_ip_families);
+	free_pairs(s->selector, 0, s->n_selector);
+	s->n_selector = 0;
+	for (size_t i = 0; i < s->n_ports; i++)
+		ingot__service_port__free_unpacked(s->ports[i], NULL);
+	s->n_ports = 0;
+}
+
+static void strip_node_slice(Ingot__EndpointSlice *s)
+{
+	clear_text(&s->meta->uid);
+	clear_text(&s->address_type);
+	for (size_t i = 0; i < s->n_endpoints; i++)
+		for (size_t k = 0; k < s->endpoints[i]->n_addresses; k++)
+			*s->endpoints[i]->addresses[k] = 0; /* that there is one is all that is asked */
+}
+
+void strip_for_node(enum kind k, ProtobufCMessage *m)
+{
+	if (k == KIND_SERVICE)
+		strip_node_service((Ingot__Service *)m);
+	else if (k == KIND_ENDPOINTS)
+		strip_node_slice((Ingot__EndpointSlice *)m);
+	else
+		return;
+	((Ingot__ObjectMeta *)(uintptr_t)object_meta(k, m))->creation_ms = 0;
+}

@@ -94,6 +94,16 @@ size_t image_record_len(const uint8_t head[static IMAGE_RECORD_HEAD])
 	return record_len(&h);
 }
 
+bool image_is_about(const void *record, size_t len, enum kind k, const char *key)
+{
+	struct cur c = cur_of(record, len);
+	struct head h = read_head(&c);
+	const char *kind = kind_name(k);
+	const uint8_t *own_kind = cur_take(&c, h.kind), *own_key = cur_take(&c, h.key);
+	return own_kind && own_key && h.kind == strlen(kind) && h.key == strlen(key) &&
+	       memcmp(own_kind, kind, h.kind) == 0 && memcmp(own_key, key, h.key) == 0;
+}
+
 void image_reader_init(struct image_reader *r, const char *identity)
 {
 	*r = (struct image_reader){ .identity = identity };

@@ -18,6 +18,7 @@ enum {
 	IMAGE_KEY = OBJECT_KEY + 16, /* of a key, with its NUL */
 	IMAGE_RECORD_HEAD = 16,
 	IMAGE_RECORD = IMAGE_RECORD_HEAD + 64 + IMAGE_KEY + LIMIT_OBJECT_BYTES, /* the longest one */
+	IMAGE_ABOUT = IMAGE_RECORD_HEAD + 64 + IMAGE_KEY,
 	IMAGE_HEADER = 24 + IMAGE_IDENTITY,
 };
 #define IMAGE_BYTES ((uint64_t)256 << 20) /* of live records, over all kinds */
@@ -43,6 +44,9 @@ bool image_print_header(const char *identity, struct wbuf *w);
 bool image_print(const struct image_entry *e, struct wbuf *w);
 /* Length of the record that begins with these IMAGE_RECORD_HEAD bytes. */
 size_t image_record_len(const uint8_t head[static IMAGE_RECORD_HEAD]);
+
+/* Whether the record that begins with these bytes is about this object; as many as IMAGE_ABOUT tell it. */
+bool image_is_about(const void *record, size_t len, enum kind k, const char *key);
 
 enum image_fault {
 	IMAGE_FINE,

@@ -10,21 +10,19 @@
 
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
+#include "lib/run/fdio.h"
 #include "lib/run/memfile.h"
-#include "watcher/k8s/keep/fdio.h"
 
 enum { WASTE_FLOOR = 1 << 20 };
 /* For reading: has room for the longest record. */
 #define CHUNK (2 * (size_t)IMAGE_RECORD)
-/* Offsets live in pointers of the index; the log is compacted long before this. */
+/* Offsets are kept in 32 bits; the log is compacted long before this. */
 #define MOST_BYTES ((uint64_t)1 << 30)
 
 int journal_init(struct journal *j, const char *identity)
 {
 	memset(j, 0, sizeof *j);
 	j->fd = -1;
-	for (int k = 0; k < KIND_N; k++)
-		map_init(&j->at[k]);
 	if (!str_fmt(j->identity, sizeof j->identity, "%s", identity))
 		return -ENAMETOOLONG;
 	j->record = malloc(2 * (size_t)IMAGE_RECORD);
@@ -33,10 +31,8 @@ int journal_init(struct journal *j, const char *identity)
 
 static void forget(struct journal *j)
 {
-	for (int k = 0; k < KIND_N; k++) {
-		map_fini(&j->at[k], NULL);
-		map_init(&j->at[k]);
-	}
+	offsets_fini(&j->at);
+	memset(j->n, 0, sizeof j->n);
 	j->len = j->live = 0;
 	j->whole = false;
 }
@@ -83,16 +79,6 @@ int journal_begin(struct journal *j)
 	return 0;
 }
 
-static void *offset_value(uint64_t at)
-{
-	return (void *)((uintptr_t)at + 1);
-}
-
-static uint64_t offset_of(const void *value)
-{
-	return (uintptr_t)value - 1;
-}
-
 /* Bytes of the record at `at`; 0 when it cannot be read. */
 static size_t size_at(const struct journal *j, uint64_t at)
 {
@@ -102,29 +88,55 @@ static size_t size_at(const struct journal *j, uint64_t at)
 	return size <= IMAGE_RECORD ? size : 0;
 }
 
+/* An object that is looked up. */
+struct object {
+	const struct journal *j;
+	enum kind kind;
+	const char *key;
+};
+
+static bool is_about(void *ctx, uint32_t at)
+{
+	const struct object *o = ctx;
+	uint8_t record[IMAGE_ABOUT];
+	ssize_t n = fdio_read(o->j->fd, record, sizeof record, at);
+	return n > 0 && image_is_about(record, (size_t)n, o->kind, o->key);
+}
+
+static struct offset *find(const struct journal *j, enum kind k, const char *key)
+{
+	struct object o = { j, k, key };
+	return offsets_find(&j->at, offsets_tag(k, key), is_about, &o);
+}
+
 static void drop(struct journal *j, enum kind k, const char *key)
 {
-	void *old = map_del(&j->at[k], key);
-	if (old)
-		j->live -= size_at(j, offset_of(old));
+	struct offset *old = find(j, k, key);
+	if (!old)
+		return;
+	j->live -= size_at(j, old->at);
+	j->n[k]--;
+	offsets_remove(&j->at, old);
 }
 
-static bool has_room(const struct journal *j, enum kind k, const char *key, size_t size)
+static bool has_room(const struct journal *j, enum kind k, const struct offset *old, size_t size)
 {
-	return j->live + size <= IMAGE_BYTES &&
-	       (map_len(&j->at[k]) < LIMIT_OBJECTS || map_get(&j->at[k], key));
+	return j->live + size <= IMAGE_BYTES && (j->n[k] < LIMIT_OBJECTS || old);
 }
 
-/* A record of `size` bytes stands at `at`: it is the last one of its key. */
-static int note(struct journal *j, enum kind k, const char *key, uint64_t at, size_t size)
+/* A record of `size` bytes stands at `at`: it is the last one of its key. old: the one before. */
+static int note(struct journal *j, enum kind k, const char *key, struct offset *old, uint64_t at, size_t size)
 {
-	void *old = NULL;
-	int rc = map_set(&j->at[k], key, offset_value(at), &old);
-	if (rc < 0)
-		return rc;
+	if (old) {
+		j->live -= size_at(j, old->at);
+		old->at = (uint32_t)at;
+	} else {
+		int rc = offsets_add(&j->at, offsets_tag(k, key), (uint32_t)at);
+		if (rc < 0)
+			return rc;
+		j->n[k]++;
+	}
 	j->live += size;
-	if (old)
-		j->live -= size_at(j, offset_of(old));
 	return 0;
 }
 
@@ -132,9 +144,10 @@ static void adopt_entry(void *ctx, const struct image_entry *e, uint64_t at)
 {
 	struct journal *j = ctx;
 	size_t size = size_at(j, at);
+	struct offset *old = find(j, e->kind, e->key);
 	if (e->what == IMAGE_GONE) {
 		drop(j, e->kind, e->key);
-	} else if (!has_room(j, e->kind, e->key, size) || note(j, e->kind, e->key, at, size) < 0) {
+	} else if (!has_room(j, e->kind, old, size) || note(j, e->kind, e->key, old, at, size) < 0) {
 		drop(j, e->kind, e->key);
 		j->refused++;
 	}
@@ -217,17 +230,17 @@ int journal_put(struct journal *j, enum kind k, const char *key, const void *dat
 	struct wbuf w = wbuf_of(j->record, IMAGE_RECORD);
 	if (k == KIND_SECRET)
 		return 0;
-	if (!image_print(&e, &w) || !has_room(j, k, key, w.len)) {
+	struct offset *old = find(j, k, key);
+	if (!image_print(&e, &w) || !has_room(j, k, old, w.len)) {
 		j->refused++;
 		int rc = journal_del(j, k, key);
 		return rc < 0 ? rc : -ENOSPC;
 	}
-	const void *old = map_get(&j->at[k], key);
-	if (old && stands_at(j, offset_of(old), &w))
+	if (old && stands_at(j, old->at, &w))
 		return 0;
 	uint64_t at = j->len;
 	int rc = append(j, &w);
-	rc = rc < 0 ? rc : note(j, k, key, at, w.len);
+	rc = rc < 0 ? rc : note(j, k, key, old, at, w.len);
 	return rc < 0 ? rc : 1;
 }
 
@@ -235,7 +248,7 @@ int journal_del(struct journal *j, enum kind k, const char *key)
 {
 	struct image_entry e = { .what = IMAGE_GONE, .kind = k, .key = key };
 	struct wbuf w = wbuf_of(j->record, IMAGE_RECORD);
-	if (!map_get(&j->at[k], key))
+	if (!find(j, k, key))
 		return 0;
 	must(image_print(&e, &w)); /* the key stood there before */
 	int rc = append(j, &w);
@@ -272,23 +285,42 @@ static void pass_on(void *ctx, const struct image_entry *e, uint64_t at)
 	x->fn(x->ctx, e, x->at);
 }
 
+/* Of the objects that count now: whoever is told of one may delete it. */
+static int all_offsets(const struct journal *j, uint32_t **ret, size_t *n)
+{
+	struct offset **sorted = offsets_sorted(&j->at);
+	uint32_t *all = calloc(j->at.n + 1, sizeof *all);
+	for (size_t i = 0; sorted && all && i < j->at.n; i++)
+		all[i] = sorted[i]->at;
+	if (sorted && all) {
+		*ret = all;
+		*n = j->at.n;
+	} else {
+		free(all);
+	}
+	int rc = sorted && all ? 0 : -ENOMEM;
+	free(sorted);
+	return rc;
+}
+
 int journal_each(struct journal *j, image_each fn, void *ctx)
 {
 	uint8_t *raw = malloc(IMAGE_RECORD); /* fn may write, which uses j->record */
+	uint32_t *all = NULL;
 	struct each x = { fn, ctx, 0 };
-	int rc = raw ? 0 : -ENOMEM;
-	for (int k = 0; k < KIND_N && rc == 0; k++) {
-		map_each (&j->at[k], m) {
-			struct image_reader r = { .begun = true };
-			x.at = offset_of(m->value);
-			ssize_t n = fdio_read(j->fd, raw, size_at(j, x.at), x.at);
-			if (n < 0)
-				rc = (int)n;
-			else
-				image_read(&r, raw, (size_t)n, pass_on, &x);
-		}
+	size_t n = 0;
+	int rc = raw ? all_offsets(j, &all, &n) : -ENOMEM;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct image_reader r = { .begun = true };
+		x.at = all[i];
+		ssize_t got = fdio_read(j->fd, raw, size_at(j, x.at), x.at);
+		if (got < 0)
+			rc = (int)got;
+		else
+			image_read(&r, raw, (size_t)got, pass_on, &x);
 	}
 	free(raw);
+	free(all);
 	return rc;
 }
 
@@ -301,8 +333,9 @@ bool journal_is_wasteful(const struct journal *j)
 struct copy {
 	const struct journal *from;
 	int fd;
-	uint64_t len; /* of the new log, with what is still in the buffer */
-	uint64_t *at; /* new offsets, in the order of the index */
+	uint64_t len;	     /* of the new log, with what is still in the buffer */
+	struct offset **old; /* of the records, in the order in which they are copied */
+	uint32_t *at;	     /* where they stand in the new log */
 	struct wbuf out;
 };
 
@@ -313,15 +346,16 @@ static int flush(struct copy *c)
 	return rc;
 }
 
-static int copy_record(struct copy *c, uint64_t at, size_t *n)
+static int copy_record(struct copy *c, size_t i)
 {
+	uint64_t at = c->old[i]->at;
 	size_t size = size_at(c->from, at);
 	int rc = size == 0 ? -EIO : wbuf_left(&c->out) < size ? flush(c) : 0;
 	if (rc < 0)
 		return rc;
 	if (fdio_read(c->from->fd, c->out.data + c->out.len, size, at) != (ssize_t)size)
 		return -EIO;
-	c->at[(*n)++] = c->len;
+	c->at[i] = (uint32_t)c->len;
 	c->out.len += size;
 	c->len += size;
 	return 0;
@@ -331,15 +365,9 @@ static int copy_all(struct copy *c)
 {
 	const struct journal *j = c->from;
 	struct image_entry whole = { .what = IMAGE_WHOLE };
-	size_t n = 0;
 	int rc = write_header(j, c->fd, &c->len);
-	for (int k = 0; k < KIND_N && rc == 0; k++) {
-		map_each (&j->at[k], m) {
-			rc = copy_record(c, offset_of(m->value), &n);
-			if (rc < 0)
-				return rc;
-		}
-	}
+	for (size_t i = 0; i < j->at.n && rc == 0; i++)
+		rc = copy_record(c, i);
 	if (rc == 0 && wbuf_left(&c->out) < IMAGE_RECORD_HEAD)
 		rc = flush(c);
 	size_t before = c->out.len;
@@ -350,29 +378,25 @@ static int copy_all(struct copy *c)
 
 int journal_compact(struct journal *j)
 {
-	struct copy c = { .from = j, .fd = memfile_new("ingot-mirror") };
+	struct copy c = { .from = j, .fd = memfile_new("ingot-mirror"), .old = offsets_sorted(&j->at) };
 	uint8_t *buf = malloc(IMAGE_RECORD);
-	size_t n = 0;
-	c.at = calloc(journal_objects(j) + 1, sizeof *c.at);
+	c.at = calloc(j->at.n + 1, sizeof *c.at);
 	c.out = wbuf_of(buf, buf ? IMAGE_RECORD : 0);
-	int rc = c.fd < 0 ? c.fd : !buf || !c.at ? -ENOMEM : copy_all(&c);
+	int rc = c.fd < 0 ? c.fd : !buf || !c.at || !c.old ? -ENOMEM : copy_all(&c);
 	if (rc == 0) {
-		for (int k = 0; k < KIND_N; k++)
-			map_each (&j->at[k], m)
-				m->value = offset_value(c.at[n++]);
+		for (size_t i = 0; i < j->at.n; i++)
+			c.old[i]->at = c.at[i];
 		move_to(j, c.fd, c.len);
 	} else if (c.fd >= 0) {
 		close(c.fd);
 	}
 	free(buf);
 	free(c.at);
+	free(c.old);
 	return rc;
 }
 
 size_t journal_objects(const struct journal *j)
 {
-	size_t n = 0;
-	for (int k = 0; k < KIND_N; k++)
-		n += map_len(&j->at[k]);
-	return n;
+	return j->at.n;
 }

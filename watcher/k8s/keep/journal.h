@@ -5,6 +5,7 @@
 #define INGOT_WATCHER_K8S_JOURNAL_H
 
 #include "watcher/k8s/keep/image.h"
+#include "watcher/k8s/keep/offsets.h"
 
 struct journal {
 	char identity[IMAGE_IDENTITY + 1];
@@ -12,8 +13,9 @@ struct journal {
 	uint64_t generation; /* another memfd, another number */
 	uint64_t len, live;  /* bytes: of the log, of the records that count in it */
 	bool whole;
-	struct map at[KIND_N]; /* key -> offset of its last record, plus 1 */
-	uint8_t *record;       /* room for two records: the one that is written, the one that is compared */
+	struct offsets at; /* of the last record of each object */
+	size_t n[KIND_N];  /* objects */
+	uint8_t *record;   /* room for two records: the one that is written, the one that is compared */
 	/* What was refused because of a cap or of memory, and what was passed over in a log that was adopted.
 	 */
 	uint64_t refused, passed_over;
@@ -32,8 +34,8 @@ int journal_adopt(struct journal *j, int fd, enum image_fault *fault);
 int journal_put(struct journal *j, enum kind k, const char *key, const void *data, size_t len);
 int journal_del(struct journal *j, enum kind k, const char *key);
 int journal_mark_whole(struct journal *j);
-/* Every object that counts, kinds in their order, keys in the order in which they came. fn may delete that
- * object. 0 or a negative errno. */
+/* Every object that counts, kinds in their order, objects in the order of their last change. fn may delete
+ * that object. 0 or a negative errno. */
 int journal_each(struct journal *j, image_each fn, void *ctx);
 bool journal_is_wasteful(const struct journal *j);
 /* Only what counts, in a new memfd. On failure everything is as before. 0 or a negative errno. */

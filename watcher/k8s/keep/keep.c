@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "lib/base/strbuf.h"
+#include "lib/run/fdio.h"
 #include "lib/run/memfile.h"
-#include "watcher/k8s/keep/fdio.h"
 #include "watcher/k8s/keep/journal.h"
 #include "watcher/k8s/keep/state_file.h"
 

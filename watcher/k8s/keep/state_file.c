@@ -16,8 +16,8 @@
 
 #include "lib/base/must.h"
 #include "lib/base/strbuf.h"
+#include "lib/run/fdio.h"
 #include "lib/run/log.h"
-#include "watcher/k8s/keep/fdio.h"
 
 enum { PATH_BYTES = 4096, SLICE = 128 << 10 };
 #define QUIET	   SEC(1) /* after the last change */

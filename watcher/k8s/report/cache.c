@@ -5,25 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/map.h"
+
 void cache_init(struct cache *c, size_t most, void (*free_node)(struct cache *c, struct cache_node *n))
 {
 	*c = (struct cache){ .most = most, .free = free_node };
-	map_init(&c->map);
+	hashtab_init(&c->nodes);
 	c->idle.next = c->idle.prev = &c->idle;
-}
-
-static void destroy(struct cache *c, struct cache_node *n)
-{
-	char *key = n->key;
-	c->free(c, n);
-	free(key);
 }
 
 void cache_fini(struct cache *c)
 {
-	map_each (&c->map, e)
-		destroy(c, e->value);
-	map_fini(&c->map, NULL);
+	hashtab_each (&c->nodes, n)
+		c->free(c, (struct cache_node *)n);
+	hashtab_fini(&c->nodes, NULL);
+}
+
+static void hash_key(const char *key, uint64_t ret[static 2])
+{
+	static const uint8_t salts[2][16] = { "ingot cache key1", "ingot cache key2" };
+	for (int i = 0; i < 2; i++)
+		ret[i] = siphash24(salts[i], key, strlen(key));
 }
 
 static void list_remove(struct cache *c, struct cache_node *n)
@@ -46,8 +48,8 @@ void cache_drop(struct cache *c, struct cache_node *n)
 {
 	if (!n->pinned)
 		list_remove(c, n);
-	map_del(&c->map, n->key);
-	destroy(c, n);
+	hashtab_remove(&c->nodes, &n->node);
+	c->free(c, n);
 }
 
 /* It is the newest of the idle ones; too many of them: the oldest goes. */
@@ -63,7 +65,9 @@ static void rest(struct cache *c, struct cache_node *n)
 
 struct cache_node *cache_get(struct cache *c, const char *key)
 {
-	struct cache_node *n = map_get(&c->map, key);
+	uint64_t hash[2];
+	hash_key(key, hash);
+	struct cache_node *n = (struct cache_node *)hashtab_find(&c->nodes, hash, sizeof hash);
 	if (n && !n->pinned) {
 		list_remove(c, n);
 		list_add(c, n);
@@ -73,9 +77,9 @@ struct cache_node *cache_get(struct cache *c, const char *key)
 
 int cache_put(struct cache *c, const char *key, struct cache_node *n, bool pinned)
 {
-	n->key = strdup(key);
-	if (!n->key || map_set(&c->map, key, n, NULL) < 0) {
-		destroy(c, n);
+	hash_key(key, n->key);
+	if (hashtab_add(&c->nodes, &n->node, n->key, sizeof n->key) < 0) {
+		c->free(c, n);
 		return -ENOMEM;
 	}
 	if (pinned)

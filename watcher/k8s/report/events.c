@@ -66,8 +66,8 @@ void events_free(struct events *e)
 {
 	if (!e)
 		return;
-	map_each (&e->known.map, m)
-		((struct entry *)m->value)->job.id = 0; /* nobody will answer */
+	hashtab_each (&e->known.nodes, n)
+		((struct entry *)n)->job.id = 0; /* nobody will answer */
 	cache_fini(&e->known);
 	rules_fini(&e->rules);
 	jobs_fini(&e->jobs);

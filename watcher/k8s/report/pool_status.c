@@ -12,9 +12,9 @@ static bool pool_key(const struct upkeep_place *p, const json_t *metadata, char 
 	return str_fmt(ret, OBJECT_KEY, "%s", name);
 }
 
-const struct upkeep_kind pool_status_kind = { .kind = "IPAddressPool",
-					      .plural = "ipaddresspools",
-					      .key = pool_key };
+const struct upkeep_kind pool_status_kind = {
+	.kind = "IPAddressPool", .plural = "ipaddresspools", .key = pool_key, .pause_us = SEC(1)
+};
 
 json_t *pool_status_json(const Ingot__PoolStatus *s)
 {

@@ -6,7 +6,9 @@
 #include "proto/state.pb-c.h"
 #include "watcher/k8s/report/upkeep.h"
 
-/* For upkeep_new. Keys are names of pools. To be held (upkeep_hold) while another controller leads. */
+/* For upkeep_new. Keys are names of pools. Every address that is given or taken changes a status, so each
+ * pool's is written at most once a second; the last one always is. To be held (upkeep_hold) while another
+ * controller leads. */
 extern const struct upkeep_kind pool_status_kind;
 
 /* The wanted status. Caller owns it; NULL on OOM. */

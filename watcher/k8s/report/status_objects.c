@@ -48,6 +48,15 @@ static json_t *service_labels(const struct upkeep_place *p, const char *key)
 			 "metallb.io/service-namespace", key, (size_t)(slash - key));
 }
 
+static json_t *service_implied(const struct upkeep_place *p, const char *key)
+{
+	const char *slash = strchr(key, '/');
+	if (!slash)
+		return NULL;
+	return json_pack("{s:s, s:s, s:s%}", "node", p->node, "serviceName", slash + 1, "serviceNamespace",
+			 key, (size_t)(slash - key));
+}
+
 /* A field that cannot change names something else. */
 static bool differs(const json_t *status, const char *field, const char *want, size_t len)
 {
@@ -74,6 +83,7 @@ static const struct upkeep_kind kinds[STATUS_KIND_N] = {
 			.key = service_key,
 			.labels = service_labels,
 			.foreign = service_foreign,
+			.implied = service_implied,
 			.list = "interfaces" },
 	[STATUS_BGP] = { .kind = "ServiceBGPStatus",
 			 .plural = "servicebgpstatuses",
@@ -83,6 +93,7 @@ static const struct upkeep_kind kinds[STATUS_KIND_N] = {
 			 .key = service_key,
 			 .labels = service_labels,
 			 .foreign = service_foreign,
+			 .implied = service_implied,
 			 .list = "peers" },
 };
 

@@ -2,10 +2,13 @@
 #include "watcher/k8s/report/upkeep_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/model/limits.h"
+
+enum { TIME_BYTES = 32 }; /* of a creationTimestamp that is one */
 
 struct upkeep_place upkeep_place(const struct upkeep *u)
 {
@@ -22,24 +25,18 @@ struct upkeep *upkeep_new(const struct upkeep_kind *kind, const struct upkeep_pl
 	u->created = created;
 	u->ctx = ctx;
 	jobs_init(&u->jobs, tell);
-	map_init(&u->slots);
-	map_init(&u->seen);
+	hashtab_init(&u->slots);
+	hashtab_init(&u->seen);
+	map_init(&u->texts);
 	if (u->ns && u->node && upkeep_owner(u, "", "") == 0)
 		return u;
 	upkeep_free(u);
 	return NULL;
 }
 
-static void slot_destroy(void *value)
+static void seen_destroy(void *object)
 {
-	struct slot *s = value;
-	free(s->wanted);
-	free(s);
-}
-
-static void seen_destroy(void *value)
-{
-	struct seen *s = value;
+	struct seen *s = object;
 	json_decref(s->kept);
 	free(s);
 }
@@ -49,8 +46,9 @@ void upkeep_free(struct upkeep *u)
 	if (!u)
 		return;
 	jobs_fini(&u->jobs);
-	map_fini(&u->slots, slot_destroy);
-	map_fini(&u->seen, seen_destroy);
+	hashtab_fini(&u->slots, free);
+	hashtab_fini(&u->seen, seen_destroy);
+	map_fini(&u->texts, NULL);
 	free(u->ns);
 	free(u->node);
 	free(u->pod);
@@ -75,8 +73,8 @@ int upkeep_owner(struct upkeep *u, const char *pod, const char *uid)
 	u->owners = text ? upkeep_hash(text) : 0;
 	free(text);
 	json_decref(owners);
-	map_each (&u->slots, e)
-		jobs_touch(&u->jobs, &((struct slot *)e->value)->job);
+	hashtab_each (&u->slots, n)
+		jobs_touch(&u->jobs, &((struct slot *)n)->job);
 	return *pod && *uid && !u->owners ? -ENOMEM : 0;
 }
 
@@ -85,11 +83,16 @@ void upkeep_hold(struct upkeep *u, bool held)
 	u->held = held;
 }
 
+static struct slot *slot_find(const struct upkeep *u, const char *key)
+{
+	return (struct slot *)hashtab_find(&u->slots, key, strlen(key));
+}
+
 static int slot_get(struct upkeep *u, const char *key, struct slot **ret)
 {
-	struct slot *s = map_get(&u->slots, key);
+	struct slot *s = slot_find(u, key);
 	size_t len = strlen(key);
-	if (!s && map_len(&u->slots) >= LIMIT_OBJECTS) {
+	if (!s && hashtab_len(&u->slots) >= LIMIT_OBJECTS) {
 		u->ignored++;
 		return -ENOSPC;
 	}
@@ -99,7 +102,7 @@ static int slot_get(struct upkeep *u, const char *key, struct slot **ret)
 			return -ENOMEM;
 		memcpy(s->key, key, len + 1);
 		if (jobs_add(&u->jobs, &s->job, upkeep_hash(key)) < 0 ||
-		    map_set(&u->slots, key, s, NULL) < 0) {
+		    hashtab_add(&u->slots, &s->node, s->key, len) < 0) {
 			jobs_remove(&u->jobs, &s->job);
 			free(s);
 			return -ENOMEM;
@@ -109,11 +112,36 @@ static int slot_get(struct upkeep *u, const char *key, struct slot **ret)
 	return 0;
 }
 
+static void unwant(struct upkeep *u, struct slot *s)
+{
+	struct map_entry *e = s->wanted ? map_find_n(&u->texts, s->wanted, strlen(s->wanted)) : NULL;
+	s->wanted = NULL;
+	if (e && (uintptr_t)e->value > 1)
+		e->value = (void *)((uintptr_t)e->value - 1);
+	else if (e)
+		map_del_n(&u->texts, e->key, e->key_len);
+}
+
+/* Another text is wanted; it is copied. */
+static int rewant(struct upkeep *u, struct slot *s, const char *text)
+{
+	size_t len = strlen(text);
+	const struct map_entry *e = map_find_n(&u->texts, text, len);
+	uintptr_t users = e ? (uintptr_t)e->value : 0;
+	int rc = map_set_n(&u->texts, text, len, (void *)(users + 1), NULL);
+	if (rc < 0)
+		return rc;
+	unwant(u, s);
+	s->wanted = map_find_n(&u->texts, text, len)->key;
+	return 0;
+}
+
 void upkeep_slot_free(struct upkeep *u, struct slot *s)
 {
 	jobs_remove(&u->jobs, &s->job);
-	map_del(&u->slots, s->key);
-	slot_destroy(s);
+	hashtab_remove(&u->slots, &s->node);
+	unwant(u, s);
+	free(s);
 }
 
 void upkeep_settle(struct upkeep *u, struct slot *s)
@@ -126,29 +154,32 @@ void upkeep_settle(struct upkeep *u, struct slot *s)
 
 int upkeep_want(struct upkeep *u, const char *key, const json_t *status)
 {
-	struct slot *s = map_get(&u->slots, key);
+	struct slot *s = slot_find(u, key);
+	bool is_partial = false;
 	if (!status) {
 		if (s) {
-			free(s->wanted);
-			s->wanted = NULL;
+			unwant(u, s);
 			s->told = false;
 			upkeep_settle(u, s);
 		}
 		return 0;
 	}
-	char *text = json_is_object(status) ? upkeep_canonical(status) : NULL;
-	int rc = text ? slot_get(u, key, &s) : json_is_object(status) ? -ENOMEM : -EINVAL;
-	if (rc < 0) {
-		free(text);
-		return rc;
+	if (!json_is_object(status))
+		return -EINVAL;
+	char *text = upkeep_canonical(status), *kept = upkeep_partial(u, key, status, &is_partial);
+	int rc = text && kept ? slot_get(u, key, &s) : -ENOMEM;
+	if (rc == 0) {
+		rc = rewant(u, s, kept);
+		if (rc == 0) {
+			s->is_partial = is_partial;
+			s->wanted_hash = upkeep_hash(text);
+			s->told = s->told || s->main;
+		}
+		upkeep_settle(u, s);
 	}
-	free(s->wanted);
-	s->wanted = text;
-	s->wanted_hash = upkeep_hash(text);
-	if (s->main)
-		s->told = true;
-	jobs_touch(&u->jobs, &s->job);
-	return 0;
+	free(text);
+	free(kept);
+	return rc;
 }
 
 void upkeep_whole(struct upkeep *u)
@@ -156,38 +187,47 @@ void upkeep_whole(struct upkeep *u)
 	if (u->whole)
 		return;
 	u->whole = true;
-	map_each (&u->slots, e)
-		upkeep_settle(u, e->value);
+	hashtab_each (&u->slots, n)
+		upkeep_settle(u, (struct slot *)n);
 }
 
 bool upkeep_has(const struct upkeep *u, const char *key)
 {
-	const struct slot *s = map_get(&u->slots, key);
+	const struct slot *s = slot_find(u, key);
 	return s && s->wanted;
+}
+
+const char *upkeep_uid(const struct seen *s)
+{
+	return s->name + s->node.key_len + 1;
+}
+
+static const char *created_at(const struct seen *s)
+{
+	const char *uid = upkeep_uid(s);
+	return uid + strlen(uid) + 1;
 }
 
 /* By creation time, then by name: every observer agrees on the oldest. */
 static bool is_older(const struct seen *a, const struct seen *b)
 {
-	int r = strcmp(a->created, b->created);
+	int r = strcmp(created_at(a), created_at(b));
 	return r < 0 || (r == 0 && strcmp(a->name, b->name) < 0);
 }
 
 static void others_add(struct slot *slot, struct seen *s)
 {
-	s->prev = NULL;
 	s->next = slot->others;
-	if (s->next)
-		s->next->prev = s;
 	slot->others = s;
 }
 
 static void others_remove(struct slot *slot, struct seen *s)
 {
-	*(s->prev ? &s->prev->next : &slot->others) = s->next;
-	if (s->next)
-		s->next->prev = s->prev;
-	s->next = s->prev = NULL;
+	struct seen **at = &slot->others;
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	s->next = NULL;
 }
 
 static void attach(struct upkeep *u, struct slot *slot, struct seen *s)
@@ -241,7 +281,7 @@ static void drop(struct upkeep *u, struct seen *s)
 {
 	struct slot *slot = s->slot;
 	detach(s);
-	map_del(&u->seen, s->name);
+	hashtab_remove(&u->seen, &s->node);
 	if (slot) {
 		if (slot->target == s)
 			slot->target = NULL;
@@ -269,6 +309,8 @@ static int view_identity(const json_t *object, struct view *v)
 	const char *text = json_string_value(json_object_get(v->metadata, "resourceVersion"));
 	if (!v->name || strlen(v->name) > LIMIT_NAME || !v->uid || strlen(v->uid) >= DECODE_UID)
 		return -EINVAL;
+	if (!v->created || strlen(v->created) > TIME_BYTES)
+		v->created = "";
 	if (text && str_to_u64(text, strlen(text), UINT64_MAX, &version))
 		v->version = version;
 	return 0;
@@ -284,21 +326,28 @@ static int hash_of(const json_t *value, uint64_t *ret)
 	return 0;
 }
 
-static int seen_get(struct upkeep *u, const struct view *v, struct seen **ret)
+static struct seen *seen_find(const struct upkeep *u, const char *name)
 {
-	size_t len = strlen(v->name);
-	struct seen *s = NULL;
-	if (map_len(&u->seen) >= LIMIT_OBJECTS) {
+	return (struct seen *)hashtab_find(&u->seen, name, strlen(name));
+}
+
+static int seen_add(struct upkeep *u, const struct view *v, struct seen **ret)
+{
+	size_t name = strlen(v->name), uid = strlen(v->uid), created = strlen(v->created);
+	if (hashtab_len(&u->seen) >= LIMIT_OBJECTS) {
 		u->ignored++;
 		return -ENOSPC;
 	}
-	if (!(s = calloc(1, sizeof *s + len + 1)) || map_set(&u->seen, v->name, s, NULL) < 0) {
+	struct seen *s = calloc(1, offsetof(struct seen, name) + name + uid + created + 3);
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->name, v->name, name);
+	memcpy(s->name + name + 1, v->uid, uid);
+	memcpy(s->name + name + uid + 2, v->created, created);
+	if (hashtab_add(&u->seen, &s->node, s->name, name) < 0) {
 		free(s);
 		return -ENOMEM;
 	}
-	memcpy(s->name, v->name, len + 1);
-	str_fmt(s->uid, sizeof s->uid, "%s", v->uid);
-	str_fmt(s->created, sizeof s->created, "%s", v->created ? v->created : "");
 	s->own_since = MONO_NEVER;
 	*ret = s;
 	return 0;
@@ -329,7 +378,7 @@ static int take(struct upkeep *u, struct view *v, const json_t *object, struct s
 		rc = hash_of(json_object_get(v->metadata, "ownerReferences"), &v->owners);
 	if (rc == 0)
 		rc = slot_get(u, v->key, &slot);
-	if (rc == 0 && !old && (rc = seen_get(u, v, &s)) == 0)
+	if (rc == 0 && !old && (rc = seen_add(u, v, &s)) == 0)
 		s->own_since = own_since;
 	if (rc == 0) {
 		fill(u, s, v, status);
@@ -349,8 +398,8 @@ static int see(struct upkeep *u, const json_t *object, mono_t own_since)
 	int rc = view_identity(object, &v);
 	if (rc < 0)
 		return rc;
-	struct seen *old = map_get(&u->seen, v.name);
-	bool same = old && strcmp(old->uid, v.uid) == 0;
+	struct seen *old = seen_find(u, v.name);
+	bool same = old && strcmp(upkeep_uid(old), v.uid) == 0;
 	if (same) {
 		if (own_since.us == MONO_NEVER.us)
 			old->own_since = MONO_NEVER;
@@ -378,7 +427,7 @@ int upkeep_see_own(struct upkeep *u, const json_t *object, mono_t now)
 
 void upkeep_unsee(struct upkeep *u, const char *name)
 {
-	struct seen *s = map_get(&u->seen, name);
+	struct seen *s = seen_find(u, name);
 	if (!s)
 		return;
 	if (s->slot)
@@ -390,8 +439,8 @@ void upkeep_synced(struct upkeep *u, mono_t now)
 {
 	u->synced = true;
 	/* Nobody will ever say that these are gone: the list does not know them. */
-	map_each (&u->seen, e) {
-		struct seen *s = e->value;
+	hashtab_each (&u->seen, n) {
+		struct seen *s = (struct seen *)n;
 		if (s->own_since.us != MONO_NEVER.us && mono_sub(now, s->own_since) >= UPKEEP_AWAIT)
 			drop(u, s);
 	}

@@ -25,11 +25,16 @@ struct upkeep_kind {
 	json_t *(*labels)(const struct upkeep_place *p, const char *key);
 	/* The status names another thing in a field that cannot change: the object has to go. NULL: never. */
 	bool (*foreign)(const struct upkeep_place *p, const char *key, const json_t *status);
+	/* Members of the status that follow from the key, so that they need not be kept; NULL: none. NULL
+	 * result on OOM. */
+	json_t *(*implied)(const struct upkeep_place *p, const char *key);
 	/* A list of the status that is absent when it is empty; NULL: none. */
 	const char *list;
 	/* What to write instead of wanted, given what is there (caller owns the result). With it the seen
 	 * statuses are kept, so it is for kinds of few objects. NULL: wanted as it is. */
 	json_t *(*settle)(const json_t *wanted, const json_t *seen);
+	/* For statuses that change all the time: after one was written the next one waits so long. */
+	int64_t pause_us;
 };
 
 /* An object was made because it became wanted: not one that was found, and not one that somebody had deleted.

@@ -31,6 +31,24 @@ uint64_t upkeep_hash(const char *canonical)
 	return siphash24(salt, canonical, strlen(canonical));
 }
 
+char *upkeep_partial(const struct upkeep *u, const char *key, const json_t *status, bool *is_partial)
+{
+	struct upkeep_place p = upkeep_place(u);
+	json_t *implied = u->kind->implied ? u->kind->implied(&p, key) : NULL, *rest = NULL, *v;
+	const char *name;
+	bool all = implied != NULL;
+	json_object_foreach(implied, name, v) all = all && json_equal(v, json_object_get(status, name));
+	if (all) {
+		rest = json_copy((json_t *)(uintptr_t)status);
+		json_object_foreach(implied, name, v) json_object_del(rest, name);
+	}
+	*is_partial = all;
+	char *text = all && !rest ? NULL : upkeep_canonical(rest ? rest : status);
+	json_decref(rest);
+	json_decref(implied);
+	return text;
+}
+
 bool upkeep_is_labelled(const struct upkeep *u, const char *key, const json_t *metadata)
 {
 	if (!u->kind->labels)
@@ -90,10 +108,23 @@ char *upkeep_body_meta(const struct upkeep *u, const struct slot *s)
 	return metadata ? print(json_pack("{s:o}", "metadata", add_ours(u, s, metadata))) : NULL;
 }
 
+static json_t *wanted_of(const struct upkeep *u, const struct slot *s)
+{
+	struct upkeep_place p = upkeep_place(u);
+	json_t *wanted = json_loads(s->wanted, 0, NULL);
+	json_t *implied = wanted && s->is_partial ? u->kind->implied(&p, s->key) : NULL;
+	bool whole = wanted && (!s->is_partial || (implied && json_object_update(wanted, implied) == 0));
+	json_decref(implied);
+	if (whole)
+		return wanted;
+	json_decref(wanted);
+	return NULL;
+}
+
 /* The wanted status, given what is there. */
 static json_t *settled(const struct upkeep *u, const struct slot *s)
 {
-	json_t *wanted = json_loads(s->wanted, 0, NULL);
+	json_t *wanted = wanted_of(u, s);
 	if (!wanted || !u->kind->settle)
 		return wanted;
 	json_t *status = u->kind->settle(wanted, s->main->kept);

@@ -83,7 +83,7 @@ static void fill(const struct upkeep *u, const struct slot *s, enum request r, s
 	case REQUEST_DELETE:
 		w->method = WRITE_DELETE;
 		w->path = path_object(API, u->ns, plural, s->target->name, NULL);
-		w->body = upkeep_body_delete(s->target->uid);
+		w->body = upkeep_body_delete(upkeep_uid(s->target));
 		break;
 	case REQUEST_NONE: break;
 	}
@@ -108,7 +108,7 @@ static bool upkeep_next(void *desk, mono_t now, struct write *ret)
 		fill(u, s, r, &w);
 		if (jobs_start(&u->jobs, j, now, &w) < 0)
 			continue;
-		s->request = r;
+		s->request = (uint8_t)r;
 		s->lost = false;
 		s->sent = s->wanted_hash;
 		if (r == REQUEST_CREATE)
@@ -149,8 +149,11 @@ static void done_patch(struct upkeep *u, struct slot *s, enum request r, const s
 	if (o->object && upkeep_see_own(u, o->object, now) == 0) {
 		bool agrees = !s->main || !s->wanted || s->sent != s->wanted_hash ||
 			      (r == REQUEST_META ? meta_agrees(u, s) : upkeep_status_agrees(u, s));
-		if (agrees)
+		if (agrees) {
+			if (r == REQUEST_STATUS && u->kind->pause_us)
+				s->job.not_before = mono_add(now, u->kind->pause_us);
 			return;
+		}
 		if (s->futile < FUTILE_MOST)
 			s->futile++;
 		wait = SEC(1) << s->futile;
@@ -167,7 +170,7 @@ static void upkeep_done(void *desk, uint64_t id, const struct write_outcome *o, 
 		return;
 	struct slot *s = slot_of(j);
 	struct seen *target = s->target;
-	enum request r = s->request;
+	enum request r = (enum request)s->request;
 	s->target = NULL;
 	if (v == VERDICT_REFUSED || (v == VERDICT_GONE && r == REQUEST_CREATE)) {
 		char what[320];
