@@ -142,9 +142,10 @@ static bool dialled(const struct test *t)
 	return t->other.sessions == 1;
 }
 
+/* It has our OPEN and the KEEPALIVE that answers its own: our side of it is in OpenConfirm. */
 static bool opened(const struct test *t)
 {
-	return t->peer.bytes > 0;
+	return t->peer.keepalives > 0;
 }
 
 /* Both connections get as far as OpenConfirm. id: the peer's identifier; ours is 127.0.0.1. */
