@@ -335,7 +335,7 @@ static void run_verb(struct run *r, const char *verb, char *args, struct strbuf 
 		count(r, args, seen);
 	} else if (strcmp(verb, "pools") == 0) {
 		reload(r, args);
-	} else if (strcmp(verb, "sleep") == 0) {
+	} else if (strcmp(verb, "advance") == 0) {
 		r->now = mono_add(r->now, MS(atoi(args)));
 	} else if (strcmp(verb, "confirm") == 0) {
 		confirm(r);
