@@ -3,7 +3,7 @@
 #define INGOT_BGPD_BGPD_H
 
 #include "bgpd/store.h"
-#include "bgpd/table.h"
+#include "lib/base/numtab.h"
 #include "bgpd/tcp.h"
 #include "lib/run/daemon.h"
 #include "lib/run/feed.h"
@@ -99,8 +99,8 @@ struct bgpd {
 	struct subscriber *services, *slices_in, *links_in;
 	struct publisher *peers_out, *services_out, *config_out;
 	struct config *config;
-	struct table svcs;   /* by hash of namespace/name: svc */
-	struct table slices; /* by hash of namespace/name: svc and two flags */
+	struct numtab svcs;   /* by hash of namespace/name: svc */
+	struct numtab slices; /* by hash of namespace/name: svc and two flags */
 	uint8_t hash_key[16];
 	struct map links; /* interface -> link */
 	struct svc *dirty, *stale;

@@ -31,7 +31,7 @@ static bool is_key(uintptr_t value, const void *key)
 
 static struct svc *svc_find(const struct bgpd *b, const char *key)
 {
-	const struct table_slot *at = table_find(&b->svcs, hash_of(b, key), is_key, key);
+	const struct numtab_slot *at = numtab_find(&b->svcs, hash_of(b, key), is_key, key);
 	return at ? svc_of(at->value) : NULL;
 }
 
@@ -42,7 +42,7 @@ static struct svc *svc_get(struct bgpd *b, const char *key)
 		return v;
 	size_t len = strlen(key) + 1;
 	v = calloc(1, sizeof *v + len);
-	if (!v || table_add(&b->svcs, hash_of(b, key), (uintptr_t)v) < 0) {
+	if (!v || numtab_add(&b->svcs, hash_of(b, key), (uintptr_t)v) < 0) {
 		free(v);
 		return NULL;
 	}
@@ -135,7 +135,7 @@ static void on_service_gone(void *ctx, const char *key)
 	make_dirty(b, v);
 }
 
-static void slice_flags(struct bgpd *b, struct table_slot *at, unsigned flags)
+static void slice_flags(struct bgpd *b, struct numtab_slot *at, unsigned flags)
 {
 	struct svc *v = svc_of(at->value);
 	unsigned old = at->value & SLICE_FLAGS;
@@ -147,11 +147,11 @@ static void slice_flags(struct bgpd *b, struct table_slot *at, unsigned flags)
 		make_dirty(b, v);
 }
 
-static void slice_remove(struct bgpd *b, struct table_slot *at)
+static void slice_remove(struct bgpd *b, struct numtab_slot *at)
 {
 	struct svc *v = svc_of(at->value);
 	slice_flags(b, at, 0);
-	table_remove(&b->slices, at);
+	numtab_remove(&b->slices, at);
 	v->n_slices--;
 	if (!v->packed)
 		make_dirty(b, v); /* perhaps nothing keeps it any more */
@@ -160,23 +160,23 @@ static void slice_remove(struct bgpd *b, struct table_slot *at)
 static void on_slice_gone(void *ctx, const char *key)
 {
 	struct bgpd *b = ctx;
-	struct table_slot *at = table_find(&b->slices, hash_of(b, key), NULL, NULL);
+	struct numtab_slot *at = numtab_find(&b->slices, hash_of(b, key), NULL, NULL);
 	if (at)
 		slice_remove(b, at);
 }
 
-static struct table_slot *slice_get(struct bgpd *b, const char *key, struct svc *of)
+static struct numtab_slot *slice_get(struct bgpd *b, const char *key, struct svc *of)
 {
 	uint64_t hash = hash_of(b, key);
-	struct table_slot *at = table_find(&b->slices, hash, NULL, NULL);
+	struct numtab_slot *at = numtab_find(&b->slices, hash, NULL, NULL);
 	if (at && svc_of(at->value) != of) {
 		slice_remove(b, at);
 		at = NULL;
 	}
-	if (at || b->slices.n >= LIMIT_OBJECTS || table_add(&b->slices, hash, (uintptr_t)of) < 0)
+	if (at || b->slices.n >= LIMIT_OBJECTS || numtab_add(&b->slices, hash, (uintptr_t)of) < 0)
 		return at;
 	of->n_slices++;
-	return table_find(&b->slices, hash, NULL, NULL);
+	return numtab_find(&b->slices, hash, NULL, NULL);
 }
 
 static void on_slice(void *ctx, const char *key, const ProtobufCMessage *value)
@@ -187,7 +187,7 @@ static void on_slice(void *ctx, const char *key, const ProtobufCMessage *value)
 	struct endpoints e;
 	object_key(m->meta && m->meta->namespace_ ? m->meta->namespace_ : "", m->service_name, service);
 	struct svc *v = svc_get(b, service);
-	struct table_slot *at = v ? slice_get(b, key, v) : NULL;
+	struct numtab_slot *at = v ? slice_get(b, key, v) : NULL;
 	if (!at || endpoints_collect(&m, 1, &e) < 0) {
 		log_line(LOG_ERROR, key, "endpointsDropped", "no room for these endpoints");
 		return;
@@ -291,7 +291,7 @@ static void publish_stale(struct bgpd *b)
 		v->stale = false;
 		publish_service(b, v);
 		if (is_gone(v)) {
-			table_remove(&b->svcs, table_find(&b->svcs, hash_of(b, v->key), is_key, v->key));
+			numtab_remove(&b->svcs, numtab_find(&b->svcs, hash_of(b, v->key), is_key, v->key));
 			svc_free(v);
 		}
 	}
@@ -327,6 +327,6 @@ void services_close(struct bgpd *b)
 	for (size_t i = 0; i < b->svcs.cap; i++)
 		if (b->svcs.v[i].value)
 			svc_free(svc_of(b->svcs.v[i].value));
-	table_fini(&b->slices);
-	table_fini(&b->svcs);
+	numtab_fini(&b->slices);
+	numtab_fini(&b->svcs);
 }

@@ -3,6 +3,7 @@
 #include "gossipd/owner_internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,24 +116,17 @@ static int enqueue(struct owner *o, struct owner_service *s, uint8_t how)
 	return 0;
 }
 
-static struct owner_service *service_get(const struct owner *o, const char *key)
+/* NULL on out of memory. */
+static struct owner_service *service_get(struct owner *o, const char *key)
 {
-	return (struct owner_service *)hashtab_find(&o->services, key, strlen(key));
-}
-
-static struct owner_service *service_new(struct owner *o, const char *key)
-{
-	size_t len = strlen(key);
-	struct owner_service *s = calloc(1, sizeof *s + len + 1);
-	if (!s)
-		return NULL;
-	memcpy(s->key, key, len + 1);
-	s->owner = s->successor = owner_intern(o, "");
-	s->reason = WITHDRAW_N;
-	if (hashtab_add(&o->services, &s->node, s->key, len) == 0)
-		return s;
-	free_service(s);
-	return NULL;
+	bool fresh;
+	struct owner_service *s =
+	    hashtab_get_or_add(&o->services, key, offsetof(struct owner_service, key), &fresh);
+	if (s && fresh) {
+		s->owner = s->successor = owner_intern(o, "");
+		s->reason = WITHDRAW_N;
+	}
+	return s;
 }
 
 static int keep_object(struct owner_service *s, const Ingot__Service *object)
@@ -153,18 +147,16 @@ static int keep_object(struct owner_service *s, const Ingot__Service *object)
 
 int owner_service_changed(struct owner *o, const char *key, const Ingot__Service *object)
 {
-	struct owner_service *s = service_get(o, key);
+	struct owner_service *s = object ? service_get(o, key) : hashtab_get(&o->services, key);
 	if (!s && !object)
 		return 0;
-	if (!s)
-		s = service_new(o, key);
 	int err = s ? keep_object(s, object) : -ENOMEM;
 	return err ? err : enqueue(o, s, QUEUED_URGENT);
 }
 
 int owner_mark(struct owner *o, const char *service)
 {
-	struct owner_service *s = service_get(o, service);
+	struct owner_service *s = hashtab_get(&o->services, service);
 	return s ? enqueue(o, s, QUEUED_URGENT) : 0;
 }
 
@@ -385,12 +377,12 @@ void owner_changes_clear(struct owner *o)
 
 const struct owner_service *owner_service(const struct owner *o, const char *key)
 {
-	return service_get(o, key);
+	return hashtab_get(&o->services, key);
 }
 
 const struct owner_entry *owner_entry(const struct owner *o, const char *address)
 {
-	return (const struct owner_entry *)hashtab_find(&o->entries, address, strlen(address));
+	return hashtab_get(&o->entries, address);
 }
 
 size_t owner_count(const struct owner *o)

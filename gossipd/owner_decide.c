@@ -191,7 +191,7 @@ static size_t service_slot(const struct owner_entry *e, const struct owner_servi
 static struct owner_entry *entry_at(const struct owner *o, addr_t addr, char key[static ADDR_TEXT])
 {
 	addr_text(addr, key);
-	return (struct owner_entry *)hashtab_find(&o->entries, key, strlen(key));
+	return hashtab_get(&o->entries, key);
 }
 
 static int leave_entry(struct owner *o, mono_t now, addr_t addr, const struct owner_service *s)

@@ -36,7 +36,7 @@ struct owner {
 struct owner_slice {
 	struct hashtab_node node;
 	struct owner_group *group;
-	struct owner_slice *next;
+	struct owner_slice *next, **link; /* of the group */
 	bool any_serving, any_serving_address;
 	uint32_t n_nodes, n_address_nodes; /* those with an address come first */
 	char key[];			   /* NUL-terminated; then the names, each with its NUL */

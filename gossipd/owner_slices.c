@@ -1,6 +1,7 @@
 /* The EndpointSlices as ownership needs them: which nodes can serve, by slice, grouped by Service. There may
  * be tens of thousands, so only that is kept of each. Runs in gossipd. Pure. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,35 +11,23 @@
 static void leave_group(struct owner *o, struct owner_slice *s)
 {
 	struct owner_group *g = s->group;
-	struct owner_slice **at = &g->first;
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
+	*s->link = s->next;
+	if (s->next)
+		s->next->link = s->link;
 	if (g->first)
 		return;
 	hashtab_remove(&o->groups, &g->node);
 	free(g);
 }
 
-static struct owner_group *group_find(const struct owner *o, const char *service)
+static void join_group(struct owner_group *g, struct owner_slice *s)
 {
-	return (struct owner_group *)hashtab_find(&o->groups, service, strlen(service));
-}
-
-static struct owner_group *group_get(struct owner *o, const char *service)
-{
-	struct owner_group *g = group_find(o, service);
-	size_t len = strlen(service);
-	if (g)
-		return g;
-	g = calloc(1, sizeof *g + len + 1);
-	if (!g)
-		return NULL;
-	memcpy(g->service, service, len + 1);
-	if (hashtab_add(&o->groups, &g->node, g->service, len) == 0)
-		return g;
-	free(g);
-	return NULL;
+	s->group = g;
+	s->next = g->first;
+	s->link = &g->first;
+	if (s->next)
+		s->next->link = &s->next;
+	g->first = s;
 }
 
 static size_t text_of(const struct name_set *names, const struct name_set *but, char *to)
@@ -89,20 +78,19 @@ static int slice_gone(struct owner *o, struct owner_slice *s)
 int owner_slice_changed(struct owner *o, const char *key, const Ingot__EndpointSlice *e)
 {
 	char service[OBJECT_KEY];
-	struct owner_slice *old = (struct owner_slice *)hashtab_find(&o->slices, key, strlen(key));
+	struct owner_slice *old = hashtab_get(&o->slices, key);
 	if (!e || !e->meta || strlen(e->meta->namespace_) > LIMIT_NAME ||
 	    strlen(e->service_name) > LIMIT_NAME)
 		return old ? slice_gone(o, old) : 0;
 	struct owner_slice *s = slice_new(key, e);
+	object_key(e->meta->namespace_, e->service_name, service);
 	struct owner_group *g =
-	    s ? group_get(o, object_key(e->meta->namespace_, e->service_name, service)) : NULL;
+	    s ? hashtab_get_or_add(&o->groups, service, offsetof(struct owner_group, service), NULL) : NULL;
 	if (!g) {
 		free(s);
 		return -ENOMEM;
 	}
-	s->group = g;
-	s->next = g->first;
-	g->first = s;
+	join_group(g, s);
 	if (hashtab_add(&o->slices, &s->node, s->key, strlen(key)) < 0) {
 		leave_group(o, s);
 		free(s);
@@ -121,7 +109,7 @@ static void append(const char *name, size_t n, const char **v, size_t *at)
 
 int owner_endpoints(const struct owner *o, const char *service, struct endpoints *ret)
 {
-	const struct owner_group *g = group_find(o, service);
+	const struct owner_group *g = hashtab_get(&o->groups, service);
 	struct endpoints e = { 0 };
 	size_t total = 0, n = 0, n_address = 0;
 	for (const struct owner_slice *s = g ? g->first : NULL; s; s = s->next)

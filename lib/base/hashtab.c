@@ -80,6 +80,29 @@ int hashtab_add(struct hashtab *t, struct hashtab_node *n, void *key, size_t len
 	return 0;
 }
 
+void *hashtab_get(const struct hashtab *t, const char *key)
+{
+	return hashtab_find(t, key, strlen(key));
+}
+
+void *hashtab_get_or_add(struct hashtab *t, const char *key, size_t size, bool *fresh)
+{
+	size_t len = strlen(key);
+	char *object = (char *)hashtab_find(t, key, len);
+	if (fresh)
+		*fresh = !object;
+	if (object)
+		return object;
+	object = calloc(1, size + len + 1);
+	if (!object)
+		return NULL;
+	memcpy(object + size, key, len + 1);
+	if (hashtab_add(t, (struct hashtab_node *)(void *)object, object + size, len) == 0)
+		return object;
+	free(object);
+	return NULL;
+}
+
 void hashtab_remove(struct hashtab *t, struct hashtab_node *n)
 {
 	struct hashtab_node **at = bucket_of(t, n->hash);

@@ -4,6 +4,7 @@
 #ifndef INGOT_BASE_HASHTAB_H
 #define INGOT_BASE_HASHTAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,11 @@ struct hashtab_node *hashtab_find(const struct hashtab *t, const void *key,
 /* key: where it stands in the object, behind n; it stays as it is while n is in. There is none like it yet.
  * -ENOMEM: n is not in; -EINVAL: a key over 64 kB, or so far away. */
 int hashtab_add(struct hashtab *t, struct hashtab_node *n, void *key, size_t len);
+/* The object with this text as its key, NULL when absent. */
+void *hashtab_get(const struct hashtab *t, const char *key);
+/* The same, and when it is absent a new one is added: size bytes of zeros, the key with its NUL behind them.
+ * fresh (may be NULL) says which. NULL on out of memory, or for a key over 64 kB. It is malloc's. */
+void *hashtab_get_or_add(struct hashtab *t, const char *key, size_t size, bool *fresh);
 void hashtab_remove(struct hashtab *t, struct hashtab_node *n); /* it is in */
 /* The first one (after NULL) and the one after n, NULL after the last; in no order that means anything. */
 struct hashtab_node *hashtab_next(const struct hashtab *t, const struct hashtab_node *n);

@@ -26,5 +26,5 @@ ProtobufCMessage *row_open(const struct row *r, const ProtobufCMessageDescriptor
 
 const struct row *row_find(const struct hashtab *t, const char *key)
 {
-	return (const struct row *)hashtab_find(t, key, strlen(key));
+	return hashtab_get(t, key);
 }

@@ -57,7 +57,7 @@ static void list_remove(struct publisher *p, struct entry *e)
 
 static struct entry *find(const struct publisher *p, const char *key)
 {
-	return (struct entry *)hashtab_find(&p->entries, key, strlen(key));
+	return hashtab_get(&p->entries, key);
 }
 
 static uint8_t *data_of(struct entry *e)

@@ -100,7 +100,7 @@ static void subscriber_remove(struct subscriber *s, struct row *row)
 
 static struct row *row_known(const struct subscriber *s, const char *key)
 {
-	return (struct row *)hashtab_find(&s->known, key, strlen(key));
+	return hashtab_get(&s->known, key);
 }
 
 static void subscriber_complete(struct subscriber *s)

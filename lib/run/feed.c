@@ -1,5 +1,5 @@
 /* The watcher's objects as an object store: subscribes to the kinds a daemon wants, and says once per turn
- * what changed. Runs in allocator, gossipd, bgpd and statusd. Decides nothing. */
+ * what changed. Runs in allocator, gossipd and bgpd. Decides nothing. */
 #include "lib/run/feed.h"
 
 #include <errno.h>

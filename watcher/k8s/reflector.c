@@ -2,6 +2,7 @@
 #include "watcher/k8s/reflector.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,29 +129,20 @@ void reflector_answered(struct reflector *r)
 
 static struct reflector_known *find(const struct reflector *r, const char *key)
 {
-	return (struct reflector_known *)hashtab_find(&r->known, key, strlen(key));
+	return hashtab_get(&r->known, key);
 }
 
 /* 0; -ENOMEM; -ENOSPC over LIMIT_OBJECTS. */
 static int note(struct reflector *r, const char *key)
 {
-	struct reflector_known *x = find(r, key);
-	size_t len = strlen(key);
-	if (x) {
-		x->round = r->round;
-		return 0;
-	}
-	if (hashtab_len(&r->known) >= LIMIT_OBJECTS)
+	if (hashtab_len(&r->known) >= LIMIT_OBJECTS && !find(r, key))
 		return -ENOSPC;
-	x = malloc(sizeof *x + len + 1);
+	struct reflector_known *x =
+	    hashtab_get_or_add(&r->known, key, offsetof(struct reflector_known, key), NULL);
 	if (!x)
 		return -ENOMEM;
 	x->round = r->round;
-	memcpy(x->key, key, len + 1);
-	int rc = hashtab_add(&r->known, &x->node, x->key, len);
-	if (rc < 0)
-		free(x);
-	return rc;
+	return 0;
 }
 
 int reflector_saw(struct reflector *r, const char *key, const char *rv)

@@ -2,6 +2,7 @@
 #include "watcher/k8s/slices.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@ struct slice_owner {
 struct slice {
 	struct hashtab_node node;
 	struct slice_owner *owner;
-	struct slice *next; /* of the owner's list */
-	uint8_t *packed;    /* NULL while it is published */
+	struct slice *next, **link; /* of the owner's list */
+	uint8_t *packed;	    /* NULL while it is published */
 	uint32_t len;
 	char key[];
 };
@@ -43,25 +44,9 @@ void slices_fini(struct slices *s)
 	hashtab_fini(&s->by_service, free);
 }
 
-static struct slice_owner *owner_find(const struct slices *s, const char *key)
-{
-	return (struct slice_owner *)hashtab_find(&s->by_service, key, strlen(key));
-}
-
 static struct slice_owner *owner_get(struct slices *s, const char *key)
 {
-	struct slice_owner *o = owner_find(s, key);
-	size_t n = strlen(key);
-	if (o)
-		return o;
-	o = calloc(1, sizeof *o + n + 1);
-	if (!o)
-		return NULL;
-	memcpy(o->key, key, n);
-	if (hashtab_add(&s->by_service, &o->node, o->key, n) == 0)
-		return o;
-	free(o);
-	return NULL;
+	return hashtab_get_or_add(&s->by_service, key, offsetof(struct slice_owner, key), NULL);
 }
 
 /* Nothing needs it any more. */
@@ -76,12 +61,11 @@ static void owner_settle(struct slices *s, struct slice_owner *o)
 static void leave(struct slices *s, struct slice *x)
 {
 	struct slice_owner *o = x->owner;
-	struct slice **at = o ? &o->first : NULL;
 	if (!o)
 		return;
-	while (*at != x)
-		at = &(*at)->next;
-	*at = x->next;
+	*x->link = x->next;
+	if (x->next)
+		x->next->link = x->link;
 	x->owner = NULL;
 	owner_settle(s, o);
 }
@@ -90,6 +74,9 @@ static void join(struct slice *x, struct slice_owner *o)
 {
 	x->owner = o;
 	x->next = o->first;
+	x->link = &o->first;
+	if (x->next)
+		x->next->link = &x->next;
 	o->first = x;
 }
 
@@ -118,25 +105,9 @@ static int hide(struct slices *s, struct slice *x)
 	return packed && !copy ? -ENOMEM : 0;
 }
 
-static struct slice *slice_find(const struct slices *s, const char *key)
-{
-	return (struct slice *)hashtab_find(&s->by_key, key, strlen(key));
-}
-
 static struct slice *slice_get(struct slices *s, const char *key)
 {
-	struct slice *x = slice_find(s, key);
-	size_t n = strlen(key);
-	if (x)
-		return x;
-	x = calloc(1, sizeof *x + n + 1);
-	if (!x)
-		return NULL;
-	memcpy(x->key, key, n);
-	if (hashtab_add(&s->by_key, &x->node, x->key, n) == 0)
-		return x;
-	free(x);
-	return NULL;
+	return hashtab_get_or_add(&s->by_key, key, offsetof(struct slice, key), NULL);
 }
 
 static int pack(const Ingot__EndpointSlice *m, uint8_t **ret, size_t *len)
@@ -182,7 +153,7 @@ int slices_put(struct slices *s, const char *key, const Ingot__EndpointSlice *m)
 
 void slices_gone(struct slices *s, const char *key)
 {
-	struct slice *x = slice_find(s, key);
+	struct slice *x = hashtab_get(&s->by_key, key);
 	if (!x)
 		return;
 	if (x->owner && x->owner->published)
@@ -194,7 +165,8 @@ void slices_gone(struct slices *s, const char *key)
 
 int slices_service(struct slices *s, const char *service_key, bool published)
 {
-	struct slice_owner *o = published ? owner_get(s, service_key) : owner_find(s, service_key);
+	struct slice_owner *o =
+	    published ? owner_get(s, service_key) : hashtab_get(&s->by_service, service_key);
 	int rc = 0;
 	if (!o)
 		return published ? -ENOMEM : 0;

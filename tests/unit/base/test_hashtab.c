@@ -59,6 +59,29 @@ static void keys_are_bytes(void **state)
 	hashtab_fini(&t, NULL);
 }
 
+static void made_where_they_are_missing(void **state)
+{
+	(void)state;
+	struct hashtab t = { 0 };
+	bool fresh;
+	struct thing *a = hashtab_get_or_add(&t, "a", offsetof(struct thing, key), &fresh);
+	assert_true(a && fresh);
+	assert_int_equal(a->number, 0);
+	assert_string_equal(a->key, "a");
+	assert_ptr_equal(hashtab_get_or_add(&t, "a", offsetof(struct thing, key), &fresh), a);
+	assert_false(fresh);
+	assert_ptr_equal(hashtab_get(&t, "a"), a);
+	assert_null(hashtab_get(&t, "b"));
+	char *long_key = malloc(UINT16_MAX + 2);
+	assert_non_null(long_key);
+	memset(long_key, 'x', UINT16_MAX + 1);
+	long_key[UINT16_MAX + 1] = 0;
+	assert_null(hashtab_get_or_add(&t, long_key, offsetof(struct thing, key), NULL));
+	assert_int_equal(hashtab_len(&t), 1);
+	free(long_key);
+	hashtab_fini(&t, free);
+}
+
 static void any_sequence(void **state)
 {
 	(void)state;
@@ -108,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_are_bytes),
+		cmocka_unit_test(made_where_they_are_missing),
 		cmocka_unit_test(any_sequence),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 enum { WASTE_FLOOR = 1 << 20 };
 /* For reading: has room for the longest record. */
 #define CHUNK (2 * (size_t)IMAGE_RECORD)
-/* Offsets are kept in 32 bits; the log is compacted long before this. */
+/* The log is compacted long before this. */
 #define MOST_BYTES ((uint64_t)1 << 30)
 
 int journal_init(struct journal *j, const char *identity)
@@ -31,7 +31,7 @@ int journal_init(struct journal *j, const char *identity)
 
 static void forget(struct journal *j)
 {
-	offsets_fini(&j->at);
+	numtab_fini(&j->at);
 	memset(j->n, 0, sizeof j->n);
 	j->len = j->live = 0;
 	j->whole = false;
@@ -95,43 +95,51 @@ struct object {
 	const char *key;
 };
 
-static bool is_about(void *ctx, uint32_t at)
+static bool is_about(uintptr_t at, const void *object)
 {
-	const struct object *o = ctx;
+	const struct object *o = object;
 	uint8_t record[IMAGE_ABOUT];
 	ssize_t n = fdio_read(o->j->fd, record, sizeof record, at);
 	return n > 0 && image_is_about(record, (size_t)n, o->kind, o->key);
 }
 
-static struct offset *find(const struct journal *j, enum kind k, const char *key)
+enum { KIND_AT = 32 }; /* bits of the hash below the kind */
+
+static uint64_t hash_of(enum kind k, const char *key)
+{
+	return (uint64_t)k << KIND_AT | map_hash(key, strlen(key));
+}
+
+static struct numtab_slot *find(const struct journal *j, enum kind k, const char *key)
 {
 	struct object o = { j, k, key };
-	return offsets_find(&j->at, offsets_tag(k, key), is_about, &o);
+	return numtab_find(&j->at, hash_of(k, key), is_about, &o);
 }
 
 static void drop(struct journal *j, enum kind k, const char *key)
 {
-	struct offset *old = find(j, k, key);
+	struct numtab_slot *old = find(j, k, key);
 	if (!old)
 		return;
-	j->live -= size_at(j, old->at);
+	j->live -= size_at(j, old->value);
 	j->n[k]--;
-	offsets_remove(&j->at, old);
+	numtab_remove(&j->at, old);
 }
 
-static bool has_room(const struct journal *j, enum kind k, const struct offset *old, size_t size)
+static bool has_room(const struct journal *j, enum kind k, const struct numtab_slot *old, size_t size)
 {
 	return j->live + size <= IMAGE_BYTES && (j->n[k] < LIMIT_OBJECTS || old);
 }
 
 /* A record of `size` bytes stands at `at`: it is the last one of its key. old: the one before. */
-static int note(struct journal *j, enum kind k, const char *key, struct offset *old, uint64_t at, size_t size)
+static int note(struct journal *j, enum kind k, const char *key, struct numtab_slot *old, uint64_t at,
+		size_t size)
 {
 	if (old) {
-		j->live -= size_at(j, old->at);
-		old->at = (uint32_t)at;
+		j->live -= size_at(j, old->value);
+		old->value = at;
 	} else {
-		int rc = offsets_add(&j->at, offsets_tag(k, key), (uint32_t)at);
+		int rc = numtab_add(&j->at, hash_of(k, key), at);
 		if (rc < 0)
 			return rc;
 		j->n[k]++;
@@ -144,7 +152,7 @@ static void adopt_entry(void *ctx, const struct image_entry *e, uint64_t at)
 {
 	struct journal *j = ctx;
 	size_t size = size_at(j, at);
-	struct offset *old = find(j, e->kind, e->key);
+	struct numtab_slot *old = find(j, e->kind, e->key);
 	if (e->what == IMAGE_GONE) {
 		drop(j, e->kind, e->key);
 	} else if (!has_room(j, e->kind, old, size) || note(j, e->kind, e->key, old, at, size) < 0) {
@@ -230,13 +238,13 @@ int journal_put(struct journal *j, enum kind k, const char *key, const void *dat
 	struct wbuf w = wbuf_of(j->record, IMAGE_RECORD);
 	if (k == KIND_SECRET)
 		return 0;
-	struct offset *old = find(j, k, key);
+	struct numtab_slot *old = find(j, k, key);
 	if (!image_print(&e, &w) || !has_room(j, k, old, w.len)) {
 		j->refused++;
 		int rc = journal_del(j, k, key);
 		return rc < 0 ? rc : -ENOSPC;
 	}
-	if (old && stands_at(j, old->at, &w))
+	if (old && stands_at(j, old->value, &w))
 		return 0;
 	uint64_t at = j->len;
 	int rc = append(j, &w);
@@ -285,28 +293,49 @@ static void pass_on(void *ctx, const struct image_entry *e, uint64_t at)
 	x->fn(x->ctx, e, x->at);
 }
 
-/* Of the objects that count now: whoever is told of one may delete it. */
-static int all_offsets(const struct journal *j, uint32_t **ret, size_t *n)
+static int by_kind_and_place(const void *a, const void *b)
 {
-	struct offset **sorted = offsets_sorted(&j->at);
-	uint32_t *all = calloc(j->at.n + 1, sizeof *all);
-	for (size_t i = 0; sorted && all && i < j->at.n; i++)
-		all[i] = sorted[i]->at;
-	if (sorted && all) {
-		*ret = all;
-		*n = j->at.n;
-	} else {
-		free(all);
-	}
+	const struct numtab_slot *x = *(struct numtab_slot *const *)a, *y = *(struct numtab_slot *const *)b;
+	uint64_t k = x->hash >> KIND_AT, l = y->hash >> KIND_AT;
+	return k != l ? (k > l) - (k < l) : (x->value > y->value) - (x->value < y->value);
+}
+
+/* Of all objects, kinds in their order, in each by offset. NULL: out of memory. Lent until the next change.
+ */
+static struct numtab_slot **sorted_slots(const struct journal *j)
+{
+	struct numtab_slot **v = calloc(j->at.n + 1, sizeof(struct numtab_slot *));
+	size_t n = 0;
+	for (size_t i = 0; v && i < j->at.cap; i++)
+		if (j->at.v[i].value)
+			v[n++] = &j->at.v[i];
+	if (v)
+		qsort(v, n, sizeof(struct numtab_slot *), by_kind_and_place);
+	return v;
+}
+
+/* The offsets alone: whoever is told of an object may delete it. */
+static int all_offsets(const struct journal *j, uint64_t **ret, size_t *n)
+{
+	struct numtab_slot **sorted = sorted_slots(j);
+	uint64_t *all = calloc(j->at.n + 1, sizeof *all);
 	int rc = sorted && all ? 0 : -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < j->at.n; i++)
+		all[i] = sorted[i]->value;
 	free(sorted);
-	return rc;
+	if (rc < 0) {
+		free(all);
+		return rc;
+	}
+	*ret = all;
+	*n = j->at.n;
+	return 0;
 }
 
 int journal_each(struct journal *j, image_each fn, void *ctx)
 {
 	uint8_t *raw = malloc(IMAGE_RECORD); /* fn may write, which uses j->record */
-	uint32_t *all = NULL;
+	uint64_t *all = NULL;
 	struct each x = { fn, ctx, 0 };
 	size_t n = 0;
 	int rc = raw ? all_offsets(j, &all, &n) : -ENOMEM;
@@ -333,9 +362,9 @@ bool journal_is_wasteful(const struct journal *j)
 struct copy {
 	const struct journal *from;
 	int fd;
-	uint64_t len;	     /* of the new log, with what is still in the buffer */
-	struct offset **old; /* of the records, in the order in which they are copied */
-	uint32_t *at;	     /* where they stand in the new log */
+	uint64_t len;		  /* of the new log, with what is still in the buffer */
+	struct numtab_slot **old; /* of the records, in the order in which they are copied */
+	uint64_t *at;		  /* where they stand in the new log */
 	struct wbuf out;
 };
 
@@ -348,14 +377,14 @@ static int flush(struct copy *c)
 
 static int copy_record(struct copy *c, size_t i)
 {
-	uint64_t at = c->old[i]->at;
+	uint64_t at = c->old[i]->value;
 	size_t size = size_at(c->from, at);
 	int rc = size == 0 ? -EIO : wbuf_left(&c->out) < size ? flush(c) : 0;
 	if (rc < 0)
 		return rc;
 	if (fdio_read(c->from->fd, c->out.data + c->out.len, size, at) != (ssize_t)size)
 		return -EIO;
-	c->at[i] = (uint32_t)c->len;
+	c->at[i] = c->len;
 	c->out.len += size;
 	c->len += size;
 	return 0;
@@ -378,14 +407,14 @@ static int copy_all(struct copy *c)
 
 int journal_compact(struct journal *j)
 {
-	struct copy c = { .from = j, .fd = memfile_new("ingot-mirror"), .old = offsets_sorted(&j->at) };
+	struct copy c = { .from = j, .fd = memfile_new("ingot-mirror"), .old = sorted_slots(j) };
 	uint8_t *buf = malloc(IMAGE_RECORD);
 	c.at = calloc(j->at.n + 1, sizeof *c.at);
 	c.out = wbuf_of(buf, buf ? IMAGE_RECORD : 0);
 	int rc = c.fd < 0 ? c.fd : !buf || !c.at || !c.old ? -ENOMEM : copy_all(&c);
 	if (rc == 0) {
 		for (size_t i = 0; i < j->at.n; i++)
-			c.old[i]->at = c.at[i];
+			c.old[i]->value = c.at[i];
 		move_to(j, c.fd, c.len);
 	} else if (c.fd >= 0) {
 		close(c.fd);

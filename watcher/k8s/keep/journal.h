@@ -4,8 +4,8 @@
 #ifndef INGOT_WATCHER_K8S_JOURNAL_H
 #define INGOT_WATCHER_K8S_JOURNAL_H
 
+#include "lib/base/numtab.h"
 #include "watcher/k8s/keep/image.h"
-#include "watcher/k8s/keep/offsets.h"
 
 struct journal {
 	char identity[IMAGE_IDENTITY + 1];
@@ -13,9 +13,9 @@ struct journal {
 	uint64_t generation; /* another memfd, another number */
 	uint64_t len, live;  /* bytes: of the log, of the records that count in it */
 	bool whole;
-	struct offsets at; /* of the last record of each object */
-	size_t n[KIND_N];  /* objects */
-	uint8_t *record;   /* room for two records: the one that is written, the one that is compared */
+	struct numtab at; /* where the last record of each object stands; the keys are in the log alone */
+	size_t n[KIND_N]; /* objects */
+	uint8_t *record;  /* room for two records: the one that is written, the one that is compared */
 	/* What was refused because of a cap or of memory, and what was passed over in a log that was adopted.
 	 */
 	uint64_t refused, passed_over;

@@ -85,25 +85,22 @@ void upkeep_hold(struct upkeep *u, bool held)
 
 static struct slot *slot_find(const struct upkeep *u, const char *key)
 {
-	return (struct slot *)hashtab_find(&u->slots, key, strlen(key));
+	return hashtab_get(&u->slots, key);
 }
 
 static int slot_get(struct upkeep *u, const char *key, struct slot **ret)
 {
 	struct slot *s = slot_find(u, key);
-	size_t len = strlen(key);
 	if (!s && hashtab_len(&u->slots) >= LIMIT_OBJECTS) {
 		u->ignored++;
 		return -ENOSPC;
 	}
 	if (!s) {
-		s = calloc(1, sizeof *s + len + 1);
+		s = hashtab_get_or_add(&u->slots, key, offsetof(struct slot, key), NULL);
 		if (!s)
 			return -ENOMEM;
-		memcpy(s->key, key, len + 1);
-		if (jobs_add(&u->jobs, &s->job, upkeep_hash(key)) < 0 ||
-		    hashtab_add(&u->slots, &s->node, s->key, len) < 0) {
-			jobs_remove(&u->jobs, &s->job);
+		if (jobs_add(&u->jobs, &s->job, upkeep_hash(key)) < 0) {
+			hashtab_remove(&u->slots, &s->node);
 			free(s);
 			return -ENOMEM;
 		}
@@ -328,7 +325,7 @@ static int hash_of(const json_t *value, uint64_t *ret)
 
 static struct seen *seen_find(const struct upkeep *u, const char *name)
 {
-	return (struct seen *)hashtab_find(&u->seen, name, strlen(name));
+	return hashtab_get(&u->seen, name);
 }
 
 static int seen_add(struct upkeep *u, const struct view *v, struct seen **ret)

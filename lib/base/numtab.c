@@ -1,14 +1,13 @@
-/* Open addressing with linear probing; removal closes the gap, so that there are no tombstones. Runs in bgpd;
- * pure. */
-#include "bgpd/table.h"
+/* Open addressing with linear probing; removal closes the gap, so that there are no tombstones. Pure. */
+#include "lib/base/numtab.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { FIRST_CAP = 64 };
 
-struct table_slot *table_find(const struct table *t, uint64_t hash,
-			      bool (*match)(uintptr_t value, const void *key), const void *key)
+struct numtab_slot *numtab_find(const struct numtab *t, uint64_t hash,
+				bool (*match)(uintptr_t value, const void *key), const void *key)
 {
 	if (t->n == 0)
 		return NULL;
@@ -18,7 +17,7 @@ struct table_slot *table_find(const struct table *t, uint64_t hash,
 	return NULL;
 }
 
-static void place(struct table_slot *v, size_t cap, struct table_slot s)
+static void place(struct numtab_slot *v, size_t cap, struct numtab_slot s)
 {
 	size_t i = s.hash & (cap - 1);
 	while (v[i].value)
@@ -26,11 +25,11 @@ static void place(struct table_slot *v, size_t cap, struct table_slot s)
 	v[i] = s;
 }
 
-int table_add(struct table *t, uint64_t hash, uintptr_t value)
+int numtab_add(struct numtab *t, uint64_t hash, uintptr_t value)
 {
 	if ((t->n + 1) * 4 > t->cap * 3) {
 		size_t cap = t->cap ? t->cap * 2 : FIRST_CAP;
-		struct table_slot *v = calloc(cap, sizeof *v);
+		struct numtab_slot *v = calloc(cap, sizeof *v);
 		if (!v)
 			return -ENOMEM;
 		for (size_t i = 0; i < t->cap; i++)
@@ -40,12 +39,12 @@ int table_add(struct table *t, uint64_t hash, uintptr_t value)
 		t->v = v;
 		t->cap = cap;
 	}
-	place(t->v, t->cap, (struct table_slot){ hash, value });
+	place(t->v, t->cap, (struct numtab_slot){ hash, value });
 	t->n++;
 	return 0;
 }
 
-void table_remove(struct table *t, struct table_slot *at)
+void numtab_remove(struct numtab *t, struct numtab_slot *at)
 {
 	size_t mask = t->cap - 1, hole = (size_t)(at - t->v);
 	for (size_t i = (hole + 1) & mask; t->v[i].value; i = (i + 1) & mask) {
@@ -56,12 +55,12 @@ void table_remove(struct table *t, struct table_slot *at)
 			hole = i;
 		}
 	}
-	t->v[hole] = (struct table_slot){ 0 };
+	t->v[hole] = (struct numtab_slot){ 0 };
 	t->n--;
 }
 
-void table_fini(struct table *t)
+void numtab_fini(struct numtab *t)
 {
 	free(t->v);
-	*t = (struct table){ 0 };
+	*t = (struct numtab){ 0 };
 }
